@@ -11,6 +11,7 @@ import { describeMachine, machineText } from './machine.ts';
 import { render, type Scenario, type Section, type Settings } from './report.ts';
 import { announce } from './scenarios/announce.ts';
 import { codec } from './scenarios/codec.ts';
+import { database } from './scenarios/database.ts';
 import { event } from './scenarios/event.ts';
 import { fanout } from './scenarios/fanout.ts';
 import { growth } from './scenarios/growth.ts';
@@ -18,7 +19,17 @@ import { reconnect } from './scenarios/reconnect.ts';
 import { start } from './scenarios/start.ts';
 import { throughput } from './scenarios/throughput.ts';
 
-const SCENARIOS: readonly Scenario[] = [announce, reconnect, event, throughput, growth, start, codec, fanout];
+const SCENARIOS: readonly Scenario[] = [
+  announce,
+  reconnect,
+  event,
+  throughput,
+  growth,
+  start,
+  codec,
+  fanout,
+  database,
+];
 
 const { values } = parseArgs({
   options: {

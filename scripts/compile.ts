@@ -25,7 +25,7 @@ export async function compile(): Promise<Compiled> {
     await promisify(execFile)(compiler, words, { cwd: root });
     cpSync(join(root, 'src', 'dashboard'), join(folder, 'dist', 'dashboard'), { recursive: true });
     // Links the files that the program reads or imports.
-    for (const name of ['package.json', 'playbooks', 'node_modules'])
+    for (const name of ['package.json', 'adapters', 'playbooks', 'node_modules'])
       symlinkSync(join(root, name), join(folder, name));
     return { main: join(folder, 'dist', 'cli', 'main.js'), remove };
   } catch (error) {

@@ -12,8 +12,11 @@ export interface ConfigFolder {
   remove(): Promise<void>;
 }
 
-/** Writes it, with a neighbor at each of the sink's addresses. */
-export async function makeConfigFolder(sink: Sink): Promise<ConfigFolder> {
+/** Writes it, with a neighbor at each of the sink's addresses. `storage`: the section of that name. */
+export async function makeConfigFolder(
+  sink: Sink,
+  storage: Readonly<Record<string, string>> = { path: './data' },
+): Promise<ConfigFolder> {
   const path = await mkdtemp(join(tmpdir(), 'bench-prefixd-'));
   const host = ownAddress();
   const port = await freePort(host);
@@ -47,7 +50,7 @@ export async function makeConfigFolder(sink: Sink): Promise<ConfigFolder> {
       max_new_per_minute: 'unlimited',
     },
     timers: { default_ttl_seconds: 86_400, max_ttl_seconds: 86_400 },
-    storage: { path: './data' },
+    storage,
   });
   await write('inventory.yaml', { customers: [{ customer_id: 'bench', prefixes: ['10.0.0.0/8'] }] });
   await write('playbooks.yaml', {

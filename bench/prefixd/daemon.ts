@@ -31,8 +31,8 @@ function modified(path: string): number {
 }
 
 /** Starts it and returns at once; `listening` tells when it takes calls. */
-export function startPrefixd(folder: ConfigFolder): Running {
-  return start(process.execPath, [MAIN, 'run', '--config', folder.path]);
+export function startPrefixd(folder: ConfigFolder, env: Readonly<Record<string, string>> = {}): Running {
+  return start(process.execPath, [MAIN, 'run', '--config', folder.path], { env });
 }
 
 /** The time at which the API accepts connections (ns of the monotonic clock). */

@@ -21,9 +21,10 @@ export interface CallerScope {
 
 /**
  * How a route treats callers with a scope. `filtered`: it answers with what is in their scope only; `same`: its answer is
- * about nobody; `place`: it is about this POP as a whole, so only callers who are limited to no customers may use it.
+ * about nobody; `place`: it is about this POP as a whole, so only callers who are limited to no customers may use it;
+ * `unlimited`: it concerns others, other POPs or every action, so only callers without any limit may use it.
  */
-export type ScopeRule = 'filtered' | 'same' | 'place';
+export type ScopeRule = 'filtered' | 'same' | 'place' | 'unlimited';
 
 /** What scopes are compared with. */
 export interface ScopeContext {
@@ -31,6 +32,11 @@ export interface ScopeContext {
   readonly pop: string;
   readonly inventory: Inventory;
   readonly mitigations: ReadonlyMap<string, Mitigation>;
+}
+
+/** Returns true if a scope limits anything. */
+function isLimited({ customers, pops, actions }: CallerScope): boolean {
+  return customers !== undefined || pops !== undefined || actions !== undefined;
 }
 
 /** Returns true if a caller is limited to no customers, and to no other POPs than this one. */
@@ -45,7 +51,10 @@ export function refusedByScope(
   access: Access,
   pop: string,
 ): string | undefined {
-  if (scope === undefined || rule !== 'place') return undefined;
+  if (scope === undefined || rule === 'filtered' || rule === 'same') return undefined;
+  if (rule === 'unlimited') {
+    return isLimited(scope) ? 'This concerns more than your scope, which is limited' : undefined;
+  }
   if (!hasWholePop(scope, pop)) return `This concerns all of ${pop}, and your scope is limited`;
   const commands = access === 'operate' || access === 'admin';
   return commands && scope.actions !== undefined

@@ -27,16 +27,9 @@ export interface UnenforcedNeighbor {
   readonly why: string;
 }
 
-/** A destination of alerts. `webhookUrl`, `routingKey` and `secret` are secrets. */
-export type AlertDestination =
-  | { readonly type: 'slack'; readonly webhookUrl: string }
-  | { readonly type: 'pagerduty'; readonly routingKey: string }
-  /** Unsigned if `secret` is undefined. */
-  | { readonly type: 'webhook'; readonly url: string; readonly secret: string | undefined };
-
 export interface Alert {
-  readonly event: AlertEvent;
-  /** Number of the fact; undefined for `mitigation.unenforced` and `scrubber.request_failed`, which are no facts. */
+  readonly event: AlertKind;
+  /** Number of the fact; undefined for alerts that no fact causes, such as `mitigation.unenforced`. */
   readonly seq: number | undefined;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -70,8 +63,17 @@ export function alertOf(
   pop: string,
   find: (id: string) => Mitigation | undefined,
 ): Alert | undefined {
-  if (isQuiet(fact) || !wanted.has(fact.type)) return undefined;
-  const common = { event: fact.type, seq, at, pop };
+  // A refusal may be wanted as an unenforced mitigation; `isWanted` decides, once its reason is known.
+  if (isQuiet(fact) || !(wanted.has(fact.type) || fact.type === 'mitigation.rejected')) return undefined;
+  const alert = alertAbout(fact, { event: fact.type, seq, at, pop }, find);
+  return isWanted(alert, wanted) ? alert : undefined;
+}
+
+function alertAbout(
+  fact: Exclude<Fact, QuietFact>,
+  common: Common,
+  find: (id: string) => Mitigation | undefined,
+): Alert {
   switch (fact.type) {
     case 'mitigation.created':
     case 'mitigation.rejected':
@@ -81,12 +83,8 @@ export function alertOf(
     case 'mitigation.widened':
     case 'mitigation.escalated':
     case 'mitigation.withdrawn':
-    case 'mitigation.expired': {
-      const mitigation = find(fact.id);
-      // Its own POP tells of it; the others would all tell the same.
-      if (mitigation?.origin !== undefined && !wanted.has('mitigation.imported')) return undefined;
-      return aboutMitigation(common, mitigation, fact.id);
-    }
+    case 'mitigation.expired':
+      return aboutMitigation(common, find(fact.id), fact.id);
     case 'import.refused': {
       const { origin, mitigationId, victim, vector, detail } = fact;
       const what = `Mitigation of POP ${origin.pop} refused: ${vector} on ${victim}`;
@@ -113,6 +111,41 @@ export function alertOf(
     case 'policy.loaded':
       return aboutAction(common, 'configuration', fact.actor, 'Configuration loaded', fact.summary);
   }
+}
+
+/**
+ * Returns true if an alert is wanted where these events are. `mitigation.unenforced` includes the refusals that leave
+ * a victim unprotected.
+ */
+export function isWanted(alert: Alert, wanted: ReadonlySet<AlertEvent>): boolean {
+  const { event, mitigation } = alert;
+  if (event === TEST_ALERT) return true;
+  const included = leavesUnprotected(alert) && wanted.has('mitigation.unenforced');
+  if (!wanted.has(event) && !included) return false;
+  // Its own POP tells of it; the others would all tell the same.
+  const isOthers = mitigation?.origin !== undefined && CHANGES_OF_MITIGATIONS.has(event);
+  return !isOthers || wanted.has('mitigation.imported');
+}
+
+/** Returns true for a refusal only because a quota is used up or no neighbor can enforce a rule. */
+export function leavesUnprotected({ event, mitigation }: Alert): boolean {
+  if (event !== 'mitigation.rejected' || mitigation === undefined) return false;
+  return mitigation.reason.startsWith('quota_') || mitigation.reason === 'not_enforceable';
+}
+
+/** Returns the alert of `prefixd alerts test`. It is marked as a test and concerns nothing. */
+export function testAlert(actor: Actor, at: number, pop: string): Alert {
+  const summary = `[test] This is a test message of prefixd, sent by ${actor.name} (pop ${pop}). Nothing has happened`;
+  return {
+    event: TEST_ALERT,
+    seq: undefined,
+    at,
+    pop,
+    mitigation: undefined,
+    subject: 'test',
+    actor,
+    summary,
+  };
 }
 
 function isQuiet(fact: Fact): fact is QuietFact {
@@ -165,7 +198,7 @@ export function requestAlert(
 
 type Common = Pick<Alert, 'event' | 'seq' | 'at' | 'pop'>;
 
-const VERBS: Readonly<Partial<Record<AlertEvent, string>>> = {
+const VERBS: Readonly<Partial<Record<AlertKind, string>>> = {
   'mitigation.created': 'Mitigation started',
   'mitigation.imported': 'Mitigation of another POP taken over',
   'mitigation.rejected': 'Mitigation refused',
@@ -244,3 +277,17 @@ export const ALERT_EVENTS = [
 ] as const;
 
 export type AlertEvent = (typeof ALERT_EVENTS)[number];
+
+/** The event of the message that `prefixd alerts test` sends. */
+export const TEST_ALERT = 'alert.test';
+
+export type AlertKind = AlertEvent | typeof TEST_ALERT;
+
+/** Changes and ends of mitigations, which have a new value but no other subject. */
+const CHANGES_OF_MITIGATIONS: ReadonlySet<AlertKind> = new Set<AlertKind>([
+  'mitigation.extended',
+  'mitigation.widened',
+  'mitigation.escalated',
+  'mitigation.withdrawn',
+  'mitigation.expired',
+]);

@@ -25,17 +25,21 @@ export interface AttemptOptions {
   readonly controller: AbortController;
   /** Status codes that mean success, besides 2xx. */
   readonly accepted?: ReadonlySet<number>;
+  /** Returns the pause that a response's body asks for (ms), if its header does not. */
+  readonly bodyPauseMs?: ((body: string) => number | undefined) | undefined;
+  /** Called with the response. */
+  readonly onAnswer?: (answer: PostAnswer) => void;
 }
 
 /** Sends a request once. Never rejects. */
-export async function makeAttempt(
-  request: HttpRequest,
-  { poster, timers, timeoutMs, controller, accepted = NONE }: AttemptOptions,
-): Promise<Attempt> {
+export async function makeAttempt(request: HttpRequest, options: AttemptOptions): Promise<Attempt> {
+  const { poster, timers, timeoutMs, controller, onAnswer } = options;
   const late = new Error(`no response within ${timeoutMs} ms`);
   const cancel = timers.after(timeoutMs, () => controller.abort(late));
   try {
-    return attemptOf(await poster.post(request, controller.signal), accepted);
+    const answer = await poster.post(request, controller.signal);
+    onAnswer?.(answer);
+    return attemptOf(answer, options);
   } catch (error) {
     const reason: unknown = controller.signal.aborted ? controller.signal.reason : error;
     const detail = errorText(reason);
@@ -49,12 +53,15 @@ export async function makeAttempt(
 
 const NONE: ReadonlySet<number> = new Set();
 
-function attemptOf({ status, retryAfterMs, text }: PostAnswer, accepted: ReadonlySet<number>): Attempt {
+function attemptOf(
+  { status, retryAfterMs, text }: PostAnswer,
+  { accepted = NONE, bodyPauseMs }: AttemptOptions,
+): Attempt {
   if ((status >= 200 && status < 300) || accepted.has(status)) return { verdict: 'delivered' };
   const detail = `HTTP ${status}${text === '' ? '' : `: ${text}`}`;
   // Retry these (RFC 9110 §15.5.9 and §15.6, RFC 6585 §4). A retry would not change any other response.
   if (status >= 500 || status === 429 || status === 408)
-    return { verdict: 'again', detail, afterMs: retryAfterMs };
+    return { verdict: 'again', detail, afterMs: retryAfterMs ?? bodyPauseMs?.(text) };
   if (status >= 300 && status < 400) {
     return {
       verdict: 'refused',

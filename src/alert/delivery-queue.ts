@@ -12,6 +12,7 @@ import {
   pauseAfter,
   type PauseLimits,
 } from './attempt.ts';
+import type { DestinationFormat } from './destinations.ts';
 import type { Poster } from './post.ts';
 
 /**
@@ -28,15 +29,10 @@ export interface Delivery {
   readonly detail: string;
 }
 
-export interface DeliveryOptions {
+export interface DeliveryOptions extends DestinationFormat {
   readonly name: string;
-  readonly requestOf: (alerts: readonly Alert[]) => AlertRequest;
-  /** Most alerts in one request. */
-  readonly batch: number;
-  /** Minimum interval between requests (ms); alerts in between share the next one. Default: none. */
-  readonly intervalMs?: number;
-  /** Texts that must not appear in a `detail`. */
-  readonly secrets: readonly string[];
+  /** Time from the first waiting alert to its request, for which further alerts are gathered (ms). Default: none. */
+  readonly gatherMs?: number;
   readonly poster: Poster;
   readonly timers: AlertTimers;
   /** Returns a number from 0 to less than 1. */
@@ -68,7 +64,8 @@ export class DeliveryQueue {
   #closing = false;
   /** Resolves when the interval since the last request is over. */
   #interval: Promise<void> = Promise.resolve();
-  /** Ends the current interval; `#wake` ends the current pause and `#abort` the current attempt. */
+  /** Ends the current gathering, `#endInterval` the current interval; `#wake` ends the current pause and `#abort` the current attempt. */
+  #endGathering: () => void = () => undefined;
   #endInterval: () => void = () => undefined;
   #wake: () => void = () => undefined;
   #abort: () => void = () => undefined;
@@ -97,6 +94,7 @@ export class DeliveryQueue {
   /** Tries once more to deliver the waiting alerts, for at most `graceMs`; the rest is reported as dropped. */
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
+    this.#endGathering();
     this.#endInterval();
     this.#wake();
     const cancel = this.#options.timers.after(graceMs, () => {
@@ -112,6 +110,7 @@ export class DeliveryQueue {
     // Wait one turn, so that all facts of a group are in the queue.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
+      await this.#gather();
       await this.#interval;
       const alerts = this.#waiting.splice(0, this.#options.batch);
       if (alerts.length === 0) break; // dropped meanwhile
@@ -121,15 +120,28 @@ export class DeliveryQueue {
     this.#running = undefined;
   }
 
+  /** Waits for further alerts that share the request of the first one. */
+  #gather(): Promise<void> {
+    return this.#time(this.#options.gatherMs, (end) => {
+      this.#endGathering = end;
+    });
+  }
+
   #startInterval(): Promise<void> {
-    const { intervalMs = 0, timers } = this.#options;
-    if (intervalMs === 0 || this.#closing) return Promise.resolve();
+    return this.#time(this.#options.intervalMs, (end) => {
+      this.#endInterval = end;
+    });
+  }
+
+  /** Resolves after this time; at once while closing. `onEnd` gets a function that ends it. */
+  #time(milliseconds: number | undefined, onEnd: (end: () => void) => void): Promise<void> {
+    if (milliseconds === undefined || milliseconds === 0 || this.#closing) return Promise.resolve();
     return new Promise((resolve) => {
-      const cancel = timers.after(intervalMs, resolve);
-      this.#endInterval = () => {
+      const cancel = this.#options.timers.after(milliseconds, resolve);
+      onEnd(() => {
         cancel();
         resolve();
-      };
+      });
     });
   }
 
@@ -148,10 +160,11 @@ export class DeliveryQueue {
   }
 
   async #attempt(request: AlertRequest): Promise<Attempt> {
-    const { poster, timers, limits } = this.#options;
+    const { poster, timers, limits, bodyPauseMs } = this.#options;
     const controller = new AbortController();
     this.#abort = () => controller.abort(new Error('alerting is stopping'));
-    const result = await makeAttempt(request, { poster, timers, timeoutMs: limits.timeoutMs, controller });
+    const { timeoutMs } = limits;
+    const result = await makeAttempt(request, { poster, timers, timeoutMs, controller, bodyPauseMs });
     this.#abort = () => undefined;
     return result;
   }

@@ -117,17 +117,18 @@ export async function writeMark(folder: string, current: BootTime, now: number):
 /**
  * Keeps active mitigations from living longer if the system's clock was set back while the daemon was down: time
  * continues from the newest fact, or from the last start's mark plus the time that has passed since then. Without
- * active mitigations nothing depends on it, and the system's clock is used again.
+ * active mitigations nothing depends on it, and the system's clock is used again. Without a folder there is no mark.
  */
 export async function continueTime(
   steady: SteadyClock,
   state: StateView,
-  folder: string,
+  folder: string | undefined,
   logger: Logger,
 ): Promise<void> {
-  const boot = await bootTime();
+  const boot = folder === undefined ? undefined : await bootTime();
   if (state.activeTotal(false) + state.activeTotal(true) > 0) {
-    steady.notBefore(Math.max(state.lastAt, await earliestByMark(folder, boot)));
+    const marked = folder === undefined ? 0 : await earliestByMark(folder, boot);
+    steady.notBefore(Math.max(state.lastAt, marked));
     const seconds = Math.round(steady.ahead() / 1000);
     if (seconds > 0) {
       logger.warn(
@@ -136,7 +137,7 @@ export async function continueTime(
       );
     }
   }
-  if (boot === undefined) return;
+  if (folder === undefined || boot === undefined) return;
   try {
     await writeMark(folder, boot, steady.now());
   } catch (error) {

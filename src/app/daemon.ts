@@ -22,18 +22,20 @@ import type { Actor } from '../core/types.ts';
 import type { BoundAddress, ReloadOutcome } from '../http/dependencies.ts';
 import type { Overload } from '../http/overload.ts';
 import { AuditLog } from '../store/audit/audit.ts';
-import { Journal } from '../store/journal/journal.ts';
 import { AlertRelay } from './alerts.ts';
 import { makeScrubberRequests, resumeRequests } from './cloud-requests.ts';
+import { makeInventorySync } from './inventory-reads.ts';
 import { continueTime, realTimers, steadyClock } from './clock.ts';
 import { Health } from './observe/assess-health.ts';
 import { followRecording, logFacts, logForgotten, logSessions, logUnenforced } from './observe/fact-log.ts';
 import { Metrics } from './observe/metrics.ts';
 import { closeEngine, closeSessions, Parts } from './parts.ts';
 import { StartError } from './process.ts';
+import { makeExchange } from './pops.ts';
 import { keepDisabled, recordPolicy, Reloader } from './reload.ts';
 import { ScrubberProbes } from './scrubber-probes.ts';
 import { serveApi, serveScrapes, serveStart, Starting } from './serve.ts';
+import { type DaemonStorage, makeStorage } from './storage.ts';
 import { version } from './version.ts';
 
 /** Number of facts between two snapshots of the state. */
@@ -97,17 +99,18 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     stop: (server) => server.close(),
   });
 
-  const journal = new Journal({ folder: config.storage.path, clock });
+  const storage = await makeStorage(config, { clock, logger, onWorks: () => health.storeWorks() });
+  const { store } = storage;
   const recovery = await parts.start({
     name: 'journal',
-    start: () => journal.open(),
-    stop: () => journal.close(),
+    start: () => store.open(),
+    stop: () => store.close(),
   });
 
   // Only once the journal is locked by this process: opening the audit log cuts off its unfinished end.
   const audit = await parts.start({
     name: 'audit',
-    start: () => openAudit(config, clock, logger),
+    start: () => openAudit(storage, clock, logger),
     stop: (log) => log.close(),
   });
 
@@ -120,20 +123,25 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     engine: () => engine,
     recording: () => engine.recording,
     audit: () => audit.condition,
+    medium: storage.medium,
+    trouble: () => storage.database?.trouble(),
     shortfalls: () => view.shortfalls(),
+    exchange: () => exchange,
     requests: () => requests,
+    source: () => inventory.status(),
   });
   const engine: Engine = await parts.start({
     name: 'journal',
     start: () =>
       resumeEngine(
         {
-          store: journal,
+          store,
           policy: config.policy,
           clock,
           systemTime: Date.now,
           newId: randomUUID,
           room: (neighbor, action) => reconciler.neighbors.roomOn(neighbor, action),
+          elsewhere: () => exchange?.othersActive(),
           snapshotEvery: SNAPSHOT_EVERY,
           onReplay: async (restored) => (fact) => audit.catchUp(restored, fact),
           onReplayed: (facts, about) => starting.read(facts, about),
@@ -148,8 +156,8 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   parts.add('forgotten', () => logForgotten(logger, engine.unrecorded));
   starting.readAll();
   for (const warning of recovery.warnings) logger.warn(warning);
-  await refuseLostFacts(audit, engine, config);
-  await continueTime(steady, engine.state, config.storage.path, logger);
+  await refuseLostFacts(audit, engine, storage);
+  await continueTime(steady, engine.state, storage.folder, logger);
   const startedAt = clock();
 
   const log: Log = (level, text, fields) => logger[level](fields, text);
@@ -169,6 +177,15 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
   engine.follow(logFacts(logger, engine.state, view.ruleText));
   announcer.subscribe(logSessions(logger));
   beginAudit(audit, engine, logger);
+  const exchange = makeExchange({
+    config,
+    engine,
+    announcer,
+    clock,
+    log,
+    policyHash: () => reloader.config.policyHash,
+    metrics: () => metrics,
+  });
   const metrics = new Metrics({
     engine,
     reconciler: view,
@@ -178,11 +195,15 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     feedReaders: () => server.feedReaders,
     connections: () => server.connections,
     recording: () => engine.recording,
+    ...(storage.database === undefined ? {} : { database: storage.database }),
     assess: () => health.assess(),
+    exchange,
     protections: () => requests.statuses(),
+    alerts: () => alerts.destinations(),
+    source: () => inventory.status(),
   });
   parts.add('metrics', () => metrics.stop());
-  const alerts = new AlertRelay(config, engine.state, logger, metrics);
+  const alerts = new AlertRelay(config, { state: engine.state, logger, metrics, clock });
   parts.add('alerts', ({ graceMs }) => alerts.close(graceMs / 4));
   engine.follow((facts) => alerts.record(facts));
   const requests = makeScrubberRequests(config, { state: engine.state, clock, logger, metrics, alerts });
@@ -205,6 +226,8 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     alerts.adopt(adopted);
     requests.adopt(adopted.scrubberRequests);
   });
+  const inventory = makeInventorySync(config, { reloader, engine, clock, logger, metrics });
+  parts.add('inventory', () => inventory.close());
   await recordPolicy(engine, config, logger);
   await resumeRequests(requests, config, logger);
   // Takes seconds with many mitigations; events are accepted meanwhile. Awaited before any session may connect.
@@ -223,7 +246,10 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
         metrics,
         health,
         auditLog: audit,
+        ...(exchange === undefined ? {} : { exchange }),
         protections: requests,
+        alerts,
+        source: inventory,
         logger,
         clock,
         startedAt,
@@ -239,6 +265,7 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     stop: (listener) => listener?.close(),
   });
 
+  inventory.start();
   const probes = new ScrubberProbes({ engine, timers: realTimers });
   parts.add('probes', () => probes.stop());
 
@@ -249,6 +276,8 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
     start: () => startSessions(announcer, config),
     stop: (_, shutdown) => closeSessions(announcer, engine, shutdown, logger),
   });
+  // Last: nothing waits for it.
+  await parts.start({ name: 'exchange', start: () => exchange?.start(), stop: () => exchange?.stop() });
   logger.info(
     { version, pop: config.policy.pop, mode: config.policy.mode, http: `${bound.host}:${bound.port}` },
     'prefixd is running',
@@ -276,16 +305,15 @@ async function compose(options: DaemonOptions, parts: Parts): Promise<Daemon> {
  * Refuses to start if the audit log has newer facts than the journal: the journal's newest file was lost, and with it
  * withdrawals and expiries that were already reported. Ignores an audit log of another journal.
  */
-async function refuseLostFacts(audit: AuditLog, { state }: Engine, config: LoadedConfig): Promise<void> {
+async function refuseLostFacts(audit: AuditLog, { state }: Engine, storage: DaemonStorage): Promise<void> {
   if (!(await audit.outlived(state.seq, state.lastAt))) return;
   throw new StartError(
-    `${config.storage.path}: the journal ends with fact ${state.seq}, but the audit log has facts up to ${audit.lastSeq}: the journal's newest journal-*.jsonl is missing or truncated; restore it, or move the audit log away to continue without these facts`,
+    `${storage.place}: the journal ends with fact ${state.seq}, but the audit log has facts up to ${audit.lastSeq}: ${storage.loss}, or move the audit log away to continue without these facts`,
   );
 }
 
-async function openAudit(config: LoadedConfig, clock: () => number, logger: Logger): Promise<AuditLog> {
-  return AuditLog.open({
-    path: config.observability.auditLogPath,
+async function openAudit(storage: DaemonStorage, clock: () => number, logger: Logger): Promise<AuditLog> {
+  return new AuditLog(await storage.openAudit(), {
     clock,
     gather: (write) => realTimers.after(AUDIT_GATHERS_MS, write),
     onError: (error) => logger.error({ err: error }, 'the audit log cannot be written; trying again'),

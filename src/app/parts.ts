@@ -18,9 +18,12 @@ const STOPS = [
   { name: 'health' },
   { name: 'unenforced' },
   { name: 'probes' },
+  { name: 'inventory' },
   // Slightly more than the server's own limit, at which it cuts connections itself.
   { name: 'api', share: 0.55, text: 'answering requests' },
   { name: 'scrapes' },
+  // While decisions are still durable, and before the reconciler goes.
+  { name: 'exchange', share: 1 / 16, text: 'ending the exchange with other POPs' },
   // Whether rules may be preserved depends on it.
   { name: 'actions', share: 1 / 8, text: 'writing the journal' },
   { name: 'reconciler', share: 1 / 8, text: 'comparing rules' },

@@ -3,6 +3,9 @@
  */
 import type { Logger } from 'pino';
 import type { NeighborSettings } from '../bgp/speaker/types.ts';
+import { withSystem } from '../config/system-inventory.ts';
+import type { CopyHead } from '../inventory/copy-file.ts';
+import type { InventoryContent } from '../inventory/inventory-content.ts';
 import { formatProblem } from '../config/config-problem.ts';
 import { needRestart, withSettingsOfStart } from '../config/start-settings.ts';
 import type { ConfigResult, LoadedConfig } from '../config/types.ts';
@@ -58,7 +61,7 @@ export class Reloader {
   }
 
   async #reload(actor: Actor, confirmed: boolean): Promise<ReloadOutcome> {
-    const { load, engine, logger } = this.#options;
+    const { load, logger } = this.#options;
     if (load === undefined) return { ok: false, problems: ['the built-in configuration cannot be reloaded'] };
     const result = await load();
     if (!result.ok) {
@@ -66,8 +69,60 @@ export class Reloader {
       logger.error({ problems, actor: actor.name }, 'reload refused; nothing was changed');
       return { ok: false, problems };
     }
+    const lost = lostCopy(this.#config, result.config);
+    if (lost !== undefined) {
+      logger.error({ problems: [lost], actor: actor.name }, 'reload refused; nothing was changed');
+      return { ok: false, problems: [lost] };
+    }
     const next = withSettingsOfStart(result.config, this.#config);
     const warnings = [...result.warnings.map(formatProblem), ...needRestart(this.#config, result.config)];
+    const outcome = await this.#adopt(next, actor, confirmed);
+    if (!outcome.ok) {
+      logger.error(
+        { actor: actor.name, effect: outcome.effect },
+        'reload refused; nothing was changed: confirm it with prefixd reload --yes',
+      );
+      return outcome;
+    }
+    const { summary } = outcome;
+    warnings.push(...outcome.warnings);
+    logger.info({ actor: actor.name, summary, warnings }, 'configuration reloaded');
+    return { ok: true, summary, warnings };
+  }
+
+  /**
+   * Adopts another system's customers in place of those in use, all or nothing; everything else stays as it is, also what
+   * has changed in the files since they were read. `keep` makes the copy on disk the one in use; it is called after the
+   * engine has adopted the policy, and before another reload reads the copy. Rejects like `reload`.
+   */
+  replaceSystem(
+    content: InventoryContent,
+    head: CopyHead,
+    actor: Actor,
+    { confirmed, keep }: { readonly confirmed: boolean; readonly keep: () => Promise<void> },
+  ): Promise<ReloadOutcome> {
+    // Never shared: each call brings its own content.
+    return this.#flight.run(async () => {
+      const next = await withSystem(this.#config, content, head);
+      if (!next.ok) return { ok: false, problems: [next.error] };
+      const outcome = await this.#adopt(next.value, actor, confirmed);
+      if (!outcome.ok) return outcome;
+      const warnings = [...outcome.warnings];
+      await keep().catch((error: unknown) => warnings.push(`the copy cannot be kept: ${errorText(error)}`));
+      return { ok: true, summary: outcome.summary, warnings };
+    }, Symbol('system'));
+  }
+
+  /** Lets the engine adopt a configuration, and then everything else. */
+  async #adopt(
+    next: LoadedConfig,
+    actor: Actor,
+    confirmed: boolean,
+  ): Promise<
+    | { readonly ok: true; readonly summary: string; readonly warnings: readonly string[] }
+    | Extract<ReloadOutcome, { readonly effect: string }>
+  > {
+    const { engine, logger } = this.#options;
     const summary = summarize(next);
     const answer = await engine.adopt(next.policy, {
       type: 'policy-loaded',
@@ -76,19 +131,15 @@ export class Reloader {
       ask: !confirmed,
     });
     if (answer.type === 'needs-confirmation') {
-      logger.error(
-        { actor: actor.name, effect: answer.detail },
-        'reload refused; nothing was changed: confirm it with prefixd reload --yes',
-      );
       return { ok: false, effect: answer.detail, wouldWithdraw: answer.ends, active: answer.active };
     }
     const neighborsBefore = this.#config.bgp.speaker.neighbors;
     this.#config = next;
+    const warnings: string[] = [];
     for (const failure of await this.#follow(next, neighborsBefore, actor)) {
       logger.error({ err: failure }, 'configuration reloaded, but not all of it took effect');
       warnings.push(`not all of it took effect: ${errorText(failure)}`);
     }
-    logger.info({ actor: actor.name, summary, warnings }, 'configuration reloaded');
     return { ok: true, summary, warnings };
   }
 
@@ -116,6 +167,18 @@ export class Reloader {
     for (const adopt of this.#adopted) await attempt(() => adopt(next));
     return failures;
   }
+}
+
+/**
+ * Explains why a reload must not go on: it would drop another system's customers only because their copy cannot be read.
+ * Undefined if it may.
+ */
+function lostCopy(running: LoadedConfig, next: LoadedConfig): string | undefined {
+  const { system, copy, copyProblem = 'it is missing' } = next.inventorySources;
+  if (system === undefined || copy !== undefined || running.inventorySources.copy === undefined) {
+    return undefined;
+  }
+  return `the copy of the inventory cannot be used: ${copyProblem}; write it again with prefixd inventory sync`;
 }
 
 /** Summarizes a configuration in one line, for the journal. */

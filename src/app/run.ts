@@ -1,6 +1,6 @@
 /** Runs the daemon's process (`prefixd run`), from reading its configuration to its last log line. */
 import type { Logger } from 'pino';
-import { loadConfigApart } from '../config/load-apart.ts';
+import { type ApartOptions, loadConfigApart } from '../config/load-apart.ts';
 import { formatProblem } from '../config/config-problem.ts';
 import { startDaemon } from './daemon.ts';
 import type { Daemon } from './daemon.ts';
@@ -26,12 +26,12 @@ export interface RunOptions {
 export async function runDaemon({ directory, environment }: RunOptions): Promise<number> {
   // Also redacts the secrets of configurations before a reload.
   const secrets = new Set<string>();
-  const load = async (holdsProcess: boolean) => {
-    const loaded = await loadConfigApart(directory, environment, { holdsProcess });
+  const load = async (options: ApartOptions) => {
+    const loaded = await loadConfigApart(directory, environment, options);
     if (loaded.ok) for (const secret of loaded.config.secrets) secrets.add(secret);
     return loaded;
   };
-  const result = await load(true);
+  const result = await load({ holdsProcess: true });
   if (!result.ok) {
     for (const problem of result.problems) process.stderr.write(`error: ${formatProblem(problem)}\n`);
     return EXIT.invalidConfiguration;
@@ -45,7 +45,9 @@ export async function runDaemon({ directory, environment }: RunOptions): Promise
   let hangs = false;
   let overdue: NodeJS.Timeout | undefined;
   try {
-    const daemon = await startDaemon({ config, logger: sink.logger, load: () => load(false) });
+    // The storage folder cannot change while the daemon runs.
+    const again = { holdsProcess: false, copyFolder: config.storage.path };
+    const daemon = await startDaemon({ config, logger: sink.logger, load: () => load(again) });
     await serveUntilSignalled(daemon, sink.logger);
     // Kills the process if stopping hangs: the journal is complete, and the next start restores everything.
     overdue = setTimeout(endAtOnce, config.shutdown.drainTimeoutSeconds * 1000);

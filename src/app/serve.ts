@@ -90,7 +90,17 @@ export async function serveStart(
 export interface ServeOptions
   extends Pick<
     HttpDependencies,
-    'engine' | 'announcer' | 'reconciler' | 'protections' | 'logger' | 'clock' | 'startedAt' | 'watchOverload'
+    | 'engine'
+    | 'announcer'
+    | 'reconciler'
+    | 'exchange'
+    | 'protections'
+    | 'alerts'
+    | 'source'
+    | 'logger'
+    | 'clock'
+    | 'startedAt'
+    | 'watchOverload'
   > {
   readonly reloader: Reloader;
   readonly metrics: Metrics;
@@ -118,6 +128,8 @@ export async function serveApi({
     rateLimit: () => reloader.config.http.rateLimit,
     alertmanagerLabels: () => reloader.config.alertmanagerLabels,
     vectorMaps: () => reloader.config.vectorMaps,
+    webhooks: () => reloader.config.webhooks,
+    onWebhook: (webhook, outcome) => metrics.onWebhook(webhook, outcome),
     metrics: () => metrics.scrape(),
     onRequest: (observation) => metrics.onRequest(observation),
     onShed: (work) => metrics.onShed(work),

@@ -7,6 +7,13 @@ import type { LoadedConfig } from '../config/types.ts';
 import { type MitigationAction, RULE_KINDS } from '../core/action.ts';
 import { askBeforeEnding, endedByPolicy } from '../core/decide/operator.ts';
 import type { InventoryData } from '../core/policy/inventory-schema.ts';
+import {
+  customerWords,
+  entryWords,
+  type InventoryDiff,
+  inventoryDiff,
+  portsWords,
+} from '../core/policy/inventory-diff.ts';
 import { buildInventory } from '../core/policy/inventory.ts';
 import type { Match, Mitigation, Range } from '../core/types.ts';
 import { countWords } from '../net/text.ts';
@@ -14,14 +21,7 @@ import { type Fields, list, number, record, records, text } from './answer.ts';
 import type { ApiClient } from './client.ts';
 import { CliError, type CommandContext, Exit } from './command-context.ts';
 import { drawingFor } from './drawing.ts';
-import {
-  consequences,
-  type CustomerChange,
-  type EntryChange,
-  type InventoryDiff,
-  inventoryDiff,
-  type PortsChange,
-} from './inventory-diff.ts';
+import { consequences } from './inventory-effects.ts';
 import { readAction } from './shown-action.ts';
 import { paint, printable, table } from './tables.ts';
 
@@ -270,10 +270,10 @@ function affectedTable(rows: readonly Affected[], context: CommandContext): stri
 
 function inventoryLines({ customers, prefixes, assets, allowed_ports }: InventoryDiff): readonly string[] {
   return [
-    ...firstLines(customers.map(customerWords)),
-    ...firstLines(prefixes.map((change) => entryWords('prefix', change))),
-    ...firstLines(assets.map((change) => entryWords('asset', change))),
-    ...firstLines(allowed_ports.map(portsWords)),
+    ...firstLines(customers.map((change) => printable(customerWords(change)))),
+    ...firstLines(prefixes.map((change) => printable(entryWords('prefix', change)))),
+    ...firstLines(assets.map((change) => printable(entryWords('asset', change)))),
+    ...firstLines(allowed_ports.map((change) => printable(portsWords(change)))),
   ];
 }
 
@@ -281,25 +281,6 @@ function firstLines(lines: readonly string[]): readonly string[] {
   if (lines.length <= MOST_LINES) return lines;
   const rest = lines.length - MOST_LINES;
   return [...lines.slice(0, MOST_LINES), `... and ${rest} more (-f json shows all)`];
-}
-
-function customerWords({ customer_id, change, keys }: CustomerChange): string {
-  const what = change === 'changed' ? `${keys.join(', ')} changed` : change;
-  return `customer ${printable(customer_id)}: ${what}`;
-}
-
-function entryWords(kind: string, { entry, from, to }: EntryChange): string {
-  const what =
-    from === null ? `added to ${to}` : to === null ? `removed from ${from}` : `moves from ${from} to ${to}`;
-  return printable(`${kind} ${entry}: ${what}`);
-}
-
-function portsWords({ customer_id, service_id, protocol, added, removed }: PortsChange): string {
-  const parts = [
-    ...(added.length === 0 ? [] : [`${added.join(', ')} added`]),
-    ...(removed.length === 0 ? [] : [`${removed.join(', ')} removed`]),
-  ];
-  return printable(`allowed ${protocol} ports of ${customer_id}/${service_id}: ${parts.join('; ')}`);
 }
 
 /** Lists the keys of a neighbor that can change without a session reset. */

@@ -31,7 +31,10 @@ const GROUPS: readonly CommandGroup[] = [
     load: async () => (await import('./commands/mitigations.ts')).registerMitigations,
   },
   { names: ['safelist'], load: async () => (await import('./commands/safelist.ts')).registerSafelist },
+  { names: ['inventory'], load: async () => (await import('./commands/inventory.ts')).registerInventory },
   { names: ['scrubbers'], load: async () => (await import('./commands/scrubbers.ts')).registerScrubbers },
+  { names: ['alerts'], load: async () => (await import('./commands/alerts.ts')).registerAlerts },
+  { names: ['pops'], load: async () => (await import('./commands/pops.ts')).registerPops },
   { names: ['events'], load: async () => (await import('./commands/events.ts')).registerEvents },
   { names: ['audit'], load: async () => (await import('./commands/audit.ts')).registerAudit },
   {
@@ -43,10 +46,12 @@ const GROUPS: readonly CommandGroup[] = [
     load: async () => (await import('./commands/login.ts')).registerLogin,
   },
   { names: ['notify'], load: async () => (await import('./commands/notify.ts')).registerNotify },
+  { names: ['adapters'], load: async () => (await import('./commands/adapters.ts')).registerAdapters },
   { names: ['simulate'], load: async () => (await import('./commands/simulate.ts')).registerSimulate },
   { names: ['flowspec'], load: async () => (await import('./commands/flowspec.ts')).registerFlowspec },
   { names: ['pcap'], load: async () => (await import('./commands/pcap.ts')).registerPcap },
   { names: ['journal'], load: async () => (await import('./commands/journal.ts')).registerJournal },
+  { names: ['db'], load: async () => (await import('./commands/db.ts')).registerDb },
   { names: ['migrate'], load: async () => (await import('./commands/migrate.ts')).registerMigrate },
   { names: ['complete'], load: async () => (await import('./commands/completion.ts')).registerComplete },
   // Its script names every command, so all groups must be loaded: `names` is empty.

@@ -11,6 +11,7 @@ import {
 import { type InventoryData, inventorySchema } from '../core/policy/inventory-schema.ts';
 import { type PlaybooksData, playbooksSchema } from '../core/policy/playbook-schema.ts';
 import type { Policy } from '../core/policy/policy.ts';
+import type { CopyFound, InventoryCopy } from '../inventory/copy-file.ts';
 import { buildConfig, policySettings, withForecast } from './build.ts';
 import { type ConfigReport, dotted, type Findings, sortProblems } from './config-problem.ts';
 import { type Advice, describeSchema, explain } from './messages.ts';
@@ -32,9 +33,12 @@ import {
   unreachablePlaybooks,
 } from './validate/playbook-checks.ts';
 import { repetitionChecks } from './validate/repetition-checks.ts';
+import { exchangeChecks, reflectionChecks } from './validate/exchange-checks.ts';
 import { requestChecks } from './validate/request-checks.ts';
 import { scopeChecks } from './validate/scope-checks.ts';
 import { crossChecks } from './validate/settings-checks.ts';
+import { routingChecks } from './validate/alerting-checks.ts';
+import { sourceChecks } from './validate/source-checks.ts';
 import { targetChecks, targetStepChecks } from './validate/target-checks.ts';
 import type { YamlSource } from './yaml/yaml.ts';
 
@@ -46,6 +50,8 @@ export interface Sources {
   readonly playbooks: readonly YamlSource[];
   /** Absent or null: the settings name no users file. */
   readonly users?: YamlSource | null;
+  /** What another system has answered; absent: there is no such system. */
+  readonly system?: CopyFound;
   /** Absolute; relative paths start here. */
   readonly folder: string;
   readonly directory: string | null;
@@ -69,22 +75,34 @@ export function assemble(sources: Sources, environment: Environment | null): Con
   const loose: DeepPartial<Settings> =
     (source.readable ? parsePartial(settingsSchema, source.value) : undefined) ?? {};
   crossChecks(loose, found);
+  sourceChecks(loose, found);
   neighborlessChecks(loose, found);
+  exchangeChecks(loose, found);
 
   const files = filesOf(sources);
-  const limits = settings === undefined ? undefined : policySettings(settings);
+  const { system } = sources;
+  const limits =
+    settings === undefined ? undefined : policySettings(settings, system?.copy?.content.safelist);
   const { policy: assembled, inventories, playbooks, problems } = assemblePolicy(limits, files);
   const policy = assembled && settings && withForecast(assembled, settings);
+  const writtenParts = inventories.filter(({ source }) => source.yields !== true);
   for (const { source, issues } of inventories) noteFile(source.yaml, inventorySchema, issues, notes);
   for (const { source, issues } of playbooks) noteFile(source.yaml, playbooksSchema, issues, notes);
   for (const { source, path, message, fix = '', severity } of problems) {
+    // Another system's notes are in the status of its copy.
+    if (source.yields === true && severity === 'warning') continue;
     const into = findingsIn(source.yaml, notes);
     (severity === 'error' ? into.problem : into.warning)(path, message, fix);
   }
+  if (system?.problem !== undefined) {
+    found.warning(['inventory'], system.problem, 'the next successful read writes it again');
+  }
   const referents = { settings: loose, ...customersOf(inventories) };
-  if (inventories.length > 0 && referents.customers !== undefined) {
-    const both = { settings: found, inventory: findingsAcross(inventories, notes) };
-    inventoryChecks(referents.customers, loose, both);
+  const written = customersOf(writtenParts).customers;
+  const isEmpty = system !== undefined && written?.length === 0;
+  if (writtenParts.length > 0 && written !== undefined && !isEmpty) {
+    const both = { settings: found, inventory: findingsAcross(writtenParts, notes) };
+    inventoryChecks(written, loose, both);
   }
   for (const part of playbooks) {
     const inFile = findingsAcross([part], notes);
@@ -106,11 +124,14 @@ export function assemble(sources: Sources, environment: Environment | null): Con
     const { folder, directory } = sources;
     // Check the policy even if a secret is missing.
     const usable = notes.problems.length === 0 ? secrets : readSecrets(loose, null, found);
+    const inFiles = { customers: writtenParts.flatMap(({ data }) => data.customers) };
+    const parts = { written: inFiles, copy: system?.copy?.head, copyProblem: system?.problem };
     const built = buildConfig({
       settings,
       policy,
       secrets: usable,
       users,
+      inventories: parts,
       folder,
       directory,
       files: sources.files,
@@ -143,9 +164,11 @@ function checkUsers(
 function policyChecks(policy: Policy, settings: Settings, found: Findings, across: Findings): void {
   const { warning } = across;
   targetChecks(policy, settings, found);
+  routingChecks(settings, policy, found);
   requestChecks(settings, found);
   targetStepChecks(policy, settings, across);
   scopeChecks(policy, across);
+  reflectionChecks(policy, settings, found);
   // Computed once, because grouping a large inventory takes long.
   const groups = assetGroups(policy);
   for (const { path, message, fix } of enforcementChecks(policy, groups)) warning(path, message, fix);
@@ -180,7 +203,7 @@ type InventoryPart = PolicyPart<PolicyFile, InventoryData>;
 type PlaybooksPart = PolicyPart<PolicyFile, PlaybooksData>;
 
 /** Lists the files that contribute to the policy. A file that was parsed only in part contributes nothing. */
-function filesOf({ inventory, playbooks }: Sources): readonly PolicyFile[] {
+function filesOf({ inventory, playbooks, system }: Sources): readonly PolicyFile[] {
   const fileOf = (kind: PolicySource['kind'], file: YamlSource, schema: z.ZodType): PolicyFile => {
     const yaml = withoutExtensions(file, schema);
     const data = yaml.readable ? (yaml.value ?? {}) : {};
@@ -188,8 +211,23 @@ function filesOf({ inventory, playbooks }: Sources): readonly PolicyFile[] {
   };
   return [
     ...(inventory === null ? [] : [fileOf('inventory', inventory, inventorySchema)]),
+    ...(system?.copy === undefined ? [] : [systemSource(system.copy)]),
     ...playbooks.map((yaml) => fileOf('playbooks', yaml, playbooksSchema)),
   ];
+}
+
+/** Wraps what another system has answered. It has no lines, so its problems are about the whole of it. */
+function systemSource({ head: { from }, content: { customers } }: InventoryCopy): PolicyFile {
+  const yaml: YamlSource = {
+    file: `the copy of ${from}`,
+    value: { customers },
+    problems: [],
+    readable: true,
+    place: () => ({ line: 1, column: 1 }),
+    written: () => undefined,
+    keys: () => [],
+  };
+  return { kind: 'inventory', name: yaml.file, data: yaml.value, yields: true, yaml };
 }
 
 /** Returns the settings as their schema defines them. Invalid ones are reported, and the result is undefined. */

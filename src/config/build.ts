@@ -1,9 +1,11 @@
 /** Converts checked settings to the types that the other rooms use. */
 import { buildAuth, withAuthPaths } from './build-auth.ts';
 import { buildRequests } from './build-requests.ts';
+import { buildSource } from './build-source.ts';
 import { buildTargets, offeredFamilies } from './build-targets.ts';
+import { buildWebhooks } from './build-webhooks.ts';
 import { resolve } from 'node:path';
-import type { AlertDestination } from '../alert/alert.ts';
+import { buildDestination } from './build-destinations.ts';
 import type { NeighborSettings, SpeakerSettings } from '../bgp/speaker/types.ts';
 import { parseAnyCommunity } from '../bgp/wire/communities.ts';
 import { FAMILIES, type Family } from '../bgp/wire/iana.ts';
@@ -14,14 +16,21 @@ import type { DetectorPolicy, Policy } from '../core/policy/policy.ts';
 import { concatBytes } from '../net/bytes.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { hostPrefix, knownPrefix, parseZonedAddress, samePrefix, unmapped } from '../net/prefix.ts';
-import { parseListen } from './schema/fields.ts';
-import type { Path } from './config-problem.ts';
-import { dotted } from './config-problem.ts';
+import { lengthOf, parseListen } from './schema/fields.ts';
+import { policyDigest } from './policy-digest.ts';
 import { showSettings } from './secrets.ts';
 import type { UsersData } from './schema/auth-schema.ts';
+import { sourcesIn } from './schema/detectors-schema.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 import type { Secrets } from './secrets.ts';
-import type { HttpSettings, ListenAddress, LoadedConfig } from './types.ts';
+import { secretAt } from './secrets.ts';
+import type {
+  HttpSettings,
+  InventorySources,
+  ListenAddress,
+  LoadedConfig,
+  StorageSettings,
+} from './types.ts';
 
 type NeighborEntry = Settings['bgp']['neighbors'][number];
 
@@ -32,6 +41,7 @@ export interface Ingredients {
   /** People of the users file; absent: there is no such file. */
   readonly users?: UsersData | undefined;
   readonly policy: Policy;
+  readonly inventories: Pick<InventorySources, 'written' | 'copy' | 'copyProblem'>;
   /** Absolute; relative paths start here. */
   readonly folder: string;
   readonly directory: string | null;
@@ -45,7 +55,7 @@ export interface Ingredients {
 export function buildConfig(ingredients: Ingredients): LoadedConfig {
   const { secrets, folder, policy } = ingredients;
   const settings = withPaths(ingredients.settings, folder);
-  const { observability, shutdown, alerting, storage, timers } = settings;
+  const { observability, shutdown, alerting, timers } = settings;
   return {
     directory: ingredients.directory,
     files: ingredients.files,
@@ -56,7 +66,9 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
       control: settings.bgp.neighbors.map(buildControl),
     },
     http: buildHttp(settings, secrets, ingredients.users),
-    storage,
+    storage: buildStorage(settings, secrets),
+    exchange:
+      settings.exchange === undefined ? undefined : { url: secretAt(secrets, ['exchange', 'url_env']) },
     observability: {
       logFormat: observability.log_format,
       logLevel: observability.log_level,
@@ -69,19 +81,26 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
       preserveAnnouncements: shutdown.preserve_announcements,
     },
     alerting: {
-      destinations: alerting.destinations.map((_, i) => buildDestination(settings, i, secrets)),
+      destinations: alerting.destinations.map((entry, i) => buildDestination(entry, i, secrets)),
       events: [...new Set(alerting.events)],
       allowPrivateAddresses: alerting.allow_private_addresses,
     },
     scrubberRequests: buildRequests(settings, secrets),
+    inventorySources: {
+      ...ingredients.inventories,
+      system: buildSource(settings, secrets, folder),
+      safelist: policySettings(settings).safelist,
+    },
     alertmanagerLabels: settings.detectors.alertmanager.labels,
     vectorMaps: vectorMaps(settings),
+    webhooks: buildWebhooks(settings, secrets),
     reconciliationIntervalSeconds: timers.reconciliation_interval_seconds,
     shown: {
       settings: showSettings(settings),
       inventory: { ...policy.inventory.data },
       playbooks: { ...policy.playbooks.data },
     },
+    policyHash: policyDigest(settings, policy),
     secrets: [...new Set(secrets.values())],
   };
 }
@@ -111,24 +130,42 @@ function withPaths(settings: Settings, folder: string) {
     storage: { ...storage, path },
     observability: {
       ...observability,
-      audit_log_path:
-        observability.audit_log_path === undefined
-          ? resolve(path, 'audit.jsonl')
-          : resolve(folder, observability.audit_log_path),
+      audit_log_path: auditPath(observability.audit_log_path, storage.driver, folder, path),
     },
   };
 }
 
-/** Returns what the settings contribute to the policy. */
-export function policySettings(settings: Settings): PolicySettings {
-  const { guardrails, quotas, timers, escalation, aggregation } = settings;
+function auditPath(
+  said: string | undefined,
+  driver: Settings['storage']['driver'],
+  folder: string,
+  data: string,
+): string | undefined {
+  if (said !== undefined) return resolve(folder, said);
+  return driver === 'jsonl' ? resolve(data, 'audit.jsonl') : undefined;
+}
+
+function buildStorage({ pop, storage }: Placed, secrets: Secrets): StorageSettings {
+  const { driver, path, journal = pop } = storage;
+  if (driver === 'jsonl') return { driver, path };
+  return { driver, path, url: secretAt(secrets, ['storage', 'url_env']), journal };
+}
+
+/** Returns what the settings contribute to the policy, with the safelist of another system. */
+export function policySettings(settings: Settings, safelist: readonly string[] = []): PolicySettings {
+  const { guardrails, quotas, timers, escalation, aggregation, exchange } = settings;
+  // Lengths up to which a rule may cover a prefix; without them, only dst_prefix_minlen counts.
+  const shortest = {
+    v4: lengthOf(guardrails.aggregate_to ?? 32),
+    v6: lengthOf(guardrails.aggregate_to_v6 ?? 128),
+  };
   return {
     pop: settings.pop,
     mode: settings.mode,
     guardrails: {
-      dstPrefixMinLen: guardrails.dst_prefix_minlen,
+      dstPrefixMinLen: Math.min(guardrails.dst_prefix_minlen, shortest.v4),
       dstPrefixMaxLen: guardrails.dst_prefix_maxlen,
-      dstPrefixMinLenV6: guardrails.dst_prefix_minlen_v6,
+      dstPrefixMinLenV6: Math.min(guardrails.dst_prefix_minlen_v6, shortest.v6),
       dstPrefixMaxLenV6: guardrails.dst_prefix_maxlen_v6,
       maxPorts: guardrails.max_ports,
       requireInventory: guardrails.require_inventory,
@@ -155,10 +192,10 @@ export function policySettings(settings: Settings): PolicySettings {
       holdDownSeconds: timers.hold_down_seconds,
     },
     aggregation: {
-      hosts: aggregation.hosts,
+      hosts: guardrails.aggregate_from ?? aggregation.hosts,
       windowSeconds: aggregation.window_seconds,
-      toV4: aggregation.to_v4,
-      toV6: aggregation.to_v6,
+      toV4: guardrails.aggregate_to === undefined ? aggregation.to_v4 : shortest.v4,
+      toV6: guardrails.aggregate_to_v6 === undefined ? aggregation.to_v6 : shortest.v6,
     },
     detectors: detectorPolicies(settings),
     escalation: {
@@ -168,7 +205,15 @@ export function policySettings(settings: Settings): PolicySettings {
     },
     profiles: settings.profiles,
     targets: buildTargets(settings),
-    safelist: settings.safelist.prefixes.map(carriedPrefix),
+    safelist: [...settings.safelist.prefixes, ...safelist].map(carriedPrefix),
+    ...(exchange === undefined
+      ? {}
+      : {
+          exchange: {
+            accept: [...new Set(exchange.accept)],
+            maxImportedPerPop: limit(exchange.max_imported_per_pop),
+          },
+        }),
   };
 }
 
@@ -181,7 +226,7 @@ export function withForecast(policy: Policy, { bgp }: Pick<Settings, 'bgp'>): Po
 
 function detectorPolicies(settings: Settings): ReadonlyMap<string, DetectorPolicy> {
   return new Map(
-    Object.entries(settings.detectors).map(([source, { hold, confidence }]) => [
+    sourcesIn(settings.detectors).map(([source, { hold, confidence }]) => [
       source,
       { ...(hold === undefined ? {} : { hold }), ...(confidence === undefined ? {} : { confidence }) },
     ]),
@@ -191,7 +236,7 @@ function detectorPolicies(settings: Settings): ReadonlyMap<string, DetectorPolic
 /** Returns prefixd's vectors by source and then by the detector's own name for the attack. */
 function vectorMaps(settings: Settings): LoadedConfig['vectorMaps'] {
   return new Map(
-    Object.entries(settings.detectors).map(([source, entry]) => [
+    sourcesIn(settings.detectors).map(([source, entry]) => [
       source,
       new Map(Object.entries(entry.vector_map)),
     ]),
@@ -227,12 +272,6 @@ function listenAddress(text: string): ListenAddress {
   const address = parseListen(text);
   if (address === undefined) throw new RangeError(`"${text}" is not an address and a port`);
   return address;
-}
-
-function secretAt(secrets: Secrets, path: Path): string {
-  const secret = secrets.get(dotted(path));
-  if (secret === undefined) throw new RangeError(`the secret for ${dotted(path)} was not read`);
-  return secret;
 }
 
 function buildSpeaker(settings: Placed, secrets: Secrets): SpeakerSettings {
@@ -312,23 +351,4 @@ function buildHttp(settings: Placed, secrets: Secrets, users: UsersData | undefi
           },
     rateLimit: { eventsPerSecond: http.rate_limit.events_per_second, burst: http.rate_limit.burst },
   };
-}
-
-function buildDestination(settings: Placed, i: number, secrets: Secrets): AlertDestination {
-  const entry = settings.alerting.destinations[i];
-  const secret = (key: string): string => secretAt(secrets, ['alerting', 'destinations', i, key]);
-  switch (entry?.type) {
-    case 'slack':
-      return { type: 'slack', webhookUrl: secret('webhook_url_env') };
-    case 'pagerduty':
-      return { type: 'pagerduty', routingKey: secret('routing_key_env') };
-    case 'webhook':
-      return {
-        type: 'webhook',
-        url: entry.url ?? secret('url_env'),
-        secret: entry.secret_env === undefined ? undefined : secret('secret_env'),
-      };
-    case undefined:
-      throw new RangeError(`there is no alerting destination ${i}`);
-  }
 }

@@ -3,28 +3,19 @@
  * thread also serves the sessions' hold timers: it only receives the result in pieces and builds the look-up structures
  * in slices. A thread can also be terminated if a file keeps the parser busy.
  */
-import { totalmem } from 'node:os';
-import { extname } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { forecastFor } from '../control/neighbor-forecast.ts';
 import { type BuiltInventory, inventorySteps } from '../core/policy/inventory.ts';
 import type { InventoryData } from '../core/policy/inventory-schema.ts';
+import { availableMib, startThread } from '../inventory/worker.ts';
+import { Assembly } from '../net/pieces.ts';
 import { secondsWords } from '../net/text.ts';
-import { runInSlices, type Slices } from '../net/steps.ts';
+import { runInSlices } from '../net/steps.ts';
 import { errorText } from '../net/text.ts';
 import { LIMITS } from './file-limits.ts';
-import { Assembly } from './thread-messages.ts';
 import type { Environment } from './secrets.ts';
+import { BUILD_SLICES } from './system-inventory.ts';
 import { MORE, type PlainConfig, type ReadingMessage, type ReadingOrder } from './thread-messages.ts';
 import type { ConfigProblem, ConfigResult, LoadedConfig } from './types.ts';
-
-/** Builds the look-up structures in slices of 5 ms. */
-const SLICES: Slices = {
-  milliseconds: 5,
-  stopwatch: () => performance.now(),
-  pause: () => nextTurn(),
-};
 
 export interface ApartOptions {
   /** Time limit for reading (ms). */
@@ -33,6 +24,8 @@ export interface ApartOptions {
   readonly heapMib?: number;
   /** False: a process that has nothing else to do exits without waiting for the result. */
   readonly holdsProcess?: boolean;
+  /** Folder of the copy of another system's answer. Default: the storage folder. */
+  readonly copyFolder?: string;
 }
 
 /**
@@ -44,9 +37,17 @@ export function loadConfigApart(
   environment: Environment | null,
   options: ApartOptions = {},
 ): Promise<ConfigResult> {
-  const { milliseconds = LIMITS.milliseconds, heapMib = availableMib(), holdsProcess = true } = options;
-  const order: ReadingOrder = { directory, environment: environment === null ? null : { ...environment } };
-  const worker = startThread({
+  const {
+    milliseconds = LIMITS.milliseconds,
+    heapMib = availableMib(LIMITS.heapMib),
+    holdsProcess = true,
+  } = options;
+  const order: ReadingOrder = {
+    directory,
+    environment: environment === null ? null : { ...environment },
+    ...(options.copyFolder === undefined ? {} : { copyFolder: options.copyFolder }),
+  };
+  const worker = startThread(import.meta.url, 'load-thread', {
     workerData: order,
     resourceLimits: { maxOldGenerationSizeMb: heapMib },
   });
@@ -104,7 +105,7 @@ export function loadConfigApart(
           // The reading thread has checked it.
           const data = assembly.whole as InventoryData;
           worker.removeAllListeners('exit');
-          runInSlices(inventorySteps(data), SLICES).then(
+          runInSlices(inventorySteps(data), BUILD_SLICES).then(
             (built) => finish({ ok: true, config: whole(config, built), warnings }),
             (error: unknown) => giveUp(`the inventory cannot be used: ${errorText(error)}`, ''),
           );
@@ -114,20 +115,13 @@ export function loadConfigApart(
   });
 }
 
-/** Starts the thread. In a checkout it registers tsx, because threads do not inherit the loader of TypeScript files. */
-function startThread(options: WorkerOptions): Worker {
-  const extension = extname(import.meta.url);
-  const file = new URL(`./load-thread${extension}`, import.meta.url);
-  if (extension !== '.ts') return new Worker(file, options);
-  const [loader, thread] = [import.meta.resolve('tsx/esm/api'), file.href].map((url) => JSON.stringify(url));
-  const script = `import(${loader}).then(({ register }) => { register(); return import(${thread}); })`;
-  return new Worker(script, { ...options, eval: true });
-}
-
 function whole(config: PlainConfig, { inventory }: BuiltInventory): LoadedConfig {
   const { policy } = config;
+  const { writtenCustomers, ...sources } = config.inventorySources;
+  const { customers } = inventory.data;
   return {
     ...config,
+    inventorySources: { ...sources, written: { customers: customers.slice(0, writtenCustomers) } },
     policy: {
       ...policy,
       inventory,
@@ -140,11 +134,4 @@ function whole(config: PlainConfig, { inventory }: BuiltInventory): LoadedConfig
     },
     shown: { ...config.shown, inventory: { ...inventory.data } },
   };
-}
-
-/** Returns half of the process's memory, so that no file can exhaust all of it. */
-function availableMib(): number {
-  const constrained = process.constrainedMemory();
-  const bytes = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
-  return Math.max(64, Math.min(LIMITS.heapMib, Math.floor(bytes / 2 / 1024 / 1024)));
 }

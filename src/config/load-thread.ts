@@ -1,16 +1,18 @@
 /** Runs in the thread that reads a configuration; see load-apart.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { cut } from '../net/pieces.ts';
 import { LIMITS } from './file-limits.ts';
 import { loadConfig } from './load.ts';
-import { cut, type PlainConfig, type ReadingMessage, type ReadingOrder } from './thread-messages.ts';
+import type { PlainConfig, ReadingMessage, ReadingOrder } from './thread-messages.ts';
 import type { ConfigProblem, ConfigResult, LoadedConfig } from './types.ts';
 
 if (parentPort === null) throw new Error('this file is run as a thread');
 const port = parentPort;
 const say = (message: ReadingMessage): void => port.postMessage(message);
 
-const { directory, environment } = workerData as ReadingOrder;
-answer(await loadConfig(directory, environment, (file) => say({ type: 'reading', file })));
+const { directory, environment, copyFolder } = workerData as ReadingOrder;
+const onFile = (file: string): void => say({ type: 'reading', file });
+answer(await loadConfig(directory, environment, onFile, copyFolder));
 
 function answer(result: ConfigResult): void {
   const warnings = counted(result.warnings, 'warnings');
@@ -30,10 +32,16 @@ function answer(result: ConfigResult): void {
   say({ type: 'answer', config: plain(result.config), problems: [], warnings });
 }
 
-function plain({ policy, shown, ...config }: LoadedConfig): PlainConfig {
+function plain({ policy, shown, inventorySources, ...config }: LoadedConfig): PlainConfig {
+  const { written, ...sources } = inventorySources;
   const { inventory: _inventory, forecast: _forecast, ...plainPolicy } = policy;
   const { inventory: _data, ...plainShown } = shown;
-  return { ...config, policy: plainPolicy, shown: plainShown };
+  return {
+    ...config,
+    policy: plainPolicy,
+    shown: plainShown,
+    inventorySources: { ...sources, writtenCustomers: written.customers.length },
+  };
 }
 
 /** Keeps the first `LIMITS.problems` findings and counts the rest. */

@@ -6,6 +6,9 @@ import { assemble, type Sources } from './assemble.ts';
 import { certificateProblems } from './validate/exposure-checks.ts';
 import { exposureWarnings } from './validate/exposure-checks.ts';
 import { LIMITS, sizeWords } from './file-limits.ts';
+import { type CopyFound, readCopy } from '../inventory/copy-file.ts';
+import { realFiles } from '../store/files.ts';
+import { DEFAULT_STORAGE } from './schema/storage-schema.ts';
 import { readRegularFile, UnreadableFile } from './regular-file.ts';
 import type { Environment } from './secrets.ts';
 import { socketWarnings } from './validate/socket-checks.ts';
@@ -19,12 +22,14 @@ import { parseYaml, unreadable } from './yaml/yaml.ts';
  * Takes secrets from `environment` and certificates from their files. If `environment` is null, secrets stay empty and
  * certificates are not read: such a result can be shown but not run. Never rejects: a file that cannot be read is a
  * problem, and the other files are still checked. Runs in the calling thread, which a large or hostile file can block
- * for long; a daemon uses `loadConfigApart`. Calls `onFile` before each file is read.
+ * for long; a daemon uses `loadConfigApart`. Calls `onFile` before each file is read. Another system's customers come from
+ * the copy of its last answer in `copyFolder`, by default the storage folder; the system itself is never asked.
  */
 export async function loadConfig(
   directory: string,
   environment: Environment | null,
   onFile: (file: string) => void = () => undefined,
+  copyFolder?: string,
 ): Promise<ConfigResult> {
   const problems: ConfigProblem[] = [];
   const settingsFile = join(directory, 'prefixd.yaml');
@@ -36,6 +41,7 @@ export async function loadConfig(
   onFile(join(directory, 'playbooks'));
   const playbooks = await readPlaybooks(directory, problems);
   onFile(directory);
+  const system = await readSystem(settings, directory, copyFolder);
   const hasPlaybooks = playbooks.length > 0 || problems.length > 0;
 
   if (settings === null && inventory === null && !hasPlaybooks) {
@@ -53,6 +59,7 @@ export async function loadConfig(
       inventory,
       playbooks,
       users,
+      ...(system === undefined ? {} : { system }),
       folder: resolve(directory),
       directory: resolve(directory),
       files: sources.map(({ file }) => resolve(file)),
@@ -89,6 +96,19 @@ async function readUsers(
   return users;
 }
 
+/** Reads the copy of another system's answer; undefined if the settings name no such system. */
+async function readSystem(
+  settings: YamlSource | null,
+  directory: string,
+  copyFolder: string | undefined,
+): Promise<CopyFound | undefined> {
+  const value = settings?.readable === true ? settings.value : undefined;
+  if (entry(value, 'inventory') === undefined) return undefined;
+  const storage = entry(entry(value, 'storage'), 'path') ?? DEFAULT_STORAGE;
+  const folder = copyFolder ?? (typeof storage === 'string' ? resolve(directory, storage) : undefined);
+  return folder === undefined ? { copy: undefined } : readCopy(realFiles, folder);
+}
+
 function noSettings(directory: string): ConfigProblem {
   const fix = 'name the folder that contains it with --config DIR';
   return wholeFile(join(directory, 'prefixd.yaml'), 'file not found', fix);
@@ -96,7 +116,8 @@ function noSettings(directory: string): ConfigProblem {
 
 /**
  * Returns problems for required files that are missing from `directory`. The inventory is required unless the settings
- * turn `guardrails.require_inventory` off or cannot be read: without it, every event would be refused.
+ * turn `guardrails.require_inventory` off, name another system, or cannot be read: without it, every event would be
+ * refused.
  */
 export function missingFiles(
   {
@@ -107,7 +128,9 @@ export function missingFiles(
   directory: string,
 ): Readonly<Record<'inventory' | 'playbooks', readonly ConfigProblem[]>> {
   const needsInventory =
-    settings?.readable === true && entry(entry(settings.value, 'guardrails'), 'require_inventory') !== false;
+    settings?.readable === true &&
+    entry(settings.value, 'inventory') === undefined &&
+    entry(entry(settings.value, 'guardrails'), 'require_inventory') !== false;
   const missing = (name: string, fix: string): readonly ConfigProblem[] => [
     wholeFile(join(directory, name), 'file not found', fix),
   ];

@@ -56,6 +56,11 @@ function explainOne(
   source: YamlSource,
   advice: Advice,
 ): ConfigProblem[] {
+  const inner = issue.code === 'invalid_union' ? fittingBranch(issue.errors) : undefined;
+  if (inner !== undefined) {
+    const below = inner.map((one) => ({ ...one, path: [...issue.path, ...one.path] }));
+    return explain(below, schema, source, advice);
+  }
   const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
   const problem = (at: Path, what: 'key' | 'value', message: string, fix: string): ConfigProblem => ({
     file: source.file,
@@ -94,6 +99,16 @@ function explainOne(
   const fix =
     node.default === undefined ? '' : `correct it, or omit it (default ${JSON.stringify(node.default)})`;
   return [problem(path, 'value', message, fix)];
+}
+
+/** Returns the issues of the only alternative whose kind the value has: those are about its parts. */
+function fittingBranch(
+  branches: readonly (readonly z.core.$ZodIssue[])[],
+): readonly z.core.$ZodIssue[] | undefined {
+  const fitting = branches.filter((issues) =>
+    issues.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys'),
+  );
+  return fitting.length === 1 ? fitting[0] : undefined;
 }
 
 /** Merges alternatives into one node; constants become a choice. */
@@ -183,7 +198,8 @@ function isNamedBy(option: SchemaNode, data: unknown): boolean {
 }
 
 function knownKeys(nodes: readonly SchemaNode[]): readonly string[] {
-  return [...new Set(nodes.flatMap((node) => Object.keys(node.properties ?? {})))];
+  const all = nodes.flatMap((node) => [node, ...(node.anyOf ?? [])]);
+  return [...new Set(all.flatMap((node) => Object.keys(node.properties ?? {})))];
 }
 
 /** Returns the fix for a list without dashes, or for a section with one. */

@@ -107,6 +107,9 @@ function* sectionsOf(path: string, node: SchemaNode): Iterable<ReferenceSection>
 /** Returns the sections of a key: itself, its list's items, or the items' alternatives. */
 function inside(node: SchemaNode): readonly { readonly node: SchemaNode; readonly suffix: string }[] {
   if (node.properties !== undefined) return [{ node, suffix: '' }];
+  const entries = node.additionalProperties;
+  if (typeof entries === 'object' && entries.properties !== undefined)
+    return [{ node: entries, suffix: `.${OTHER}` }];
   const items = node.items;
   if (items?.properties !== undefined) return [{ node: items, suffix: '[]' }];
   return (items?.oneOf ?? []).map((option) => ({

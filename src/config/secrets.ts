@@ -89,10 +89,16 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
   }
   const client = auth?.sign_in?.oidc?.client_secret_env;
   if (client !== undefined) yield { path: CLIENT_SECRET_PATH, variable: client, flaw: headerValueFlaw };
+  if (settings.storage?.driver === 'postgres' && settings.storage.url_env !== undefined) {
+    yield { path: ['storage', 'url_env'], variable: settings.storage.url_env, flaw: databaseFlaw };
+  }
   for (const [i, neighbor] of (settings.bgp?.neighbors ?? []).entries()) {
     const variable = neighbor?.md5_password_env;
     if (variable === undefined) continue;
     yield { path: ['bgp', 'neighbors', i, 'md5_password_env'], variable, flaw: md5Flaw };
+  }
+  if (settings.exchange?.url_env !== undefined) {
+    yield { path: ['exchange', 'url_env'], variable: settings.exchange.url_env, flaw: databaseFlaw };
   }
   for (const [i, scrubber] of (settings.scrubbers ?? []).entries()) {
     for (const key of ['bearer_env', 'value_env'] as const) {
@@ -101,15 +107,62 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
       yield { path: ['scrubbers', i, 'requests', 'auth', key], variable, flaw: headerValueFlaw };
     }
   }
-  for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
-    for (const key of ['webhook_url_env', 'routing_key_env', 'url_env', 'secret_env'] as const) {
-      const variable = (destination as Readonly<Record<string, string | undefined>> | undefined)?.[key];
-      if (variable === undefined) continue;
-      const allowed = settings.alerting?.allow_private_addresses ?? false;
-      const flaw = key.endsWith('url_env') ? urlFlaw(allowed) : headerFlaw;
-      yield { path: ['alerting', 'destinations', i, key], variable, flaw };
+  for (const key of ['token_env', 'webhook_secret_env'] as const) {
+    const variable = settings.inventory?.[key];
+    if (variable === undefined) continue;
+    yield { path: ['inventory', key], variable, flaw: headerValueFlaw };
+  }
+  for (const [name, entry] of Object.entries(settings.detectors?.webhooks ?? {})) {
+    const at = ['detectors', 'webhooks', name, 'auth'];
+    const { hmac, basic } = entry?.auth ?? {};
+    if (hmac?.secret_env !== undefined) {
+      yield { path: [...at, 'hmac', 'secret_env'], variable: hmac.secret_env, flaw: headerFlaw };
+    }
+    if (basic?.password_env !== undefined) {
+      yield { path: [...at, 'basic', 'password_env'], variable: basic.password_env, flaw: headerFlaw };
     }
   }
+  for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
+    if (destination === undefined) continue;
+    const flaws = destinationFlaws(settings.alerting?.allow_private_addresses ?? false, destination.type);
+    for (const [key, flaw] of Object.entries(flaws)) {
+      const variable = (destination as Readonly<Record<string, string | undefined>>)[key];
+      if (variable !== undefined) yield { path: ['alerting', 'destinations', i, key], variable, flaw };
+    }
+  }
+}
+
+/** Returns the keys of destinations that name a secret, each with its check. */
+function destinationFlaws(
+  allowsPrivate: boolean,
+  type: string | undefined,
+): Readonly<Record<string, Wanted['flaw']>> {
+  const url = urlFlaw(allowsPrivate);
+  return {
+    webhook_url_env: type === 'teams' ? (value) => connectorFlaw(value) ?? url(value) : url,
+    bot_token_env: botTokenFlaw,
+    routing_key_env: headerFlaw,
+    api_key_env: headerValueFlaw,
+    url_env: url,
+    secret_env: headerFlaw,
+  };
+}
+
+function connectorFlaw(value: string): string | undefined {
+  return isConnectorUrl(value)
+    ? 'is the URL of a connector, which Microsoft has ended; create a workflow in Teams and use its URL'
+    : undefined;
+}
+
+/** True for the URL of an Office 365 connector of Teams, which the app Workflows has replaced. */
+export function isConnectorUrl(value: string): boolean {
+  const host = URL.canParse(value) ? new URL(value).hostname : '';
+  return /(?:^|\.)(?:webhook\.office\.com|outlook\.office(?:365)?\.com)$/.test(host);
+}
+
+/** The token is a part of the URL's path. */
+function botTokenFlaw(value: string): string | undefined {
+  return /^\d+:[\w-]+$/.test(value) ? undefined : 'is not the token of a bot, such as 123456:ABC-DEF';
 }
 
 /** A header's value without control characters (RFC 9110 §5.5). */
@@ -117,11 +170,22 @@ function headerValueFlaw(value: string): string | undefined {
   return /^[\x20-\x7e]+$/.test(value) ? headerFlaw(value) : 'contains control or non-ASCII characters';
 }
 
+/** Returns a secret that was read. Throws RangeError for any other path. */
+export function secretAt(secrets: Secrets, path: Path): string {
+  const secret = secrets.get(dotted(path));
+  if (secret === undefined) throw new RangeError(`the secret for ${dotted(path)} was not read`);
+  return secret;
+}
+
 /** Allows printable ASCII only, so that clients can send the token in a header (RFC 6750 §2.1). */
 function tokenFlaw(value: string): string | undefined {
   return /^[\x21-\x7e]+$/.test(value)
     ? undefined
     : 'is not a valid token: it contains spaces or non-ASCII characters';
+}
+
+function databaseFlaw(value: string): string | undefined {
+  return /^postgres(?:ql)?:\/\/\S+$/.test(value) ? undefined : 'is not a URL that begins with postgresql://';
 }
 
 /** RFC 2385 leaves the length to the implementation; Linux accepts up to 80 bytes (TCP_MD5SIG_MAXKEYLEN). */

@@ -1,5 +1,6 @@
 /** Lists the settings that take effect only at the next start; used by reload and by `check --diff`. Pure. */
 import { hostPrefix, parseZonedAddress, samePrefix } from '../net/prefix.ts';
+import type { Policy } from '../core/policy/policy.ts';
 import type { LoadedConfig } from './types.ts';
 
 /** Settings in the form of `LoadedConfig.shown`: keys of prefixd.yaml, defaults filled in. */
@@ -48,6 +49,18 @@ const AT_START: readonly StartSetting[] = [
     keep: (next, { http }) => withHttp(next, { tls: http.tls }),
   },
   { path: 'storage', keep: (next, { storage }) => ({ ...next, storage }) },
+  {
+    path: 'exchange',
+    // What is accepted is policy, and changes at once.
+    needsStart: (running, next) =>
+      differs(settingAt(running, 'exchange.url_env'), settingAt(next, 'exchange.url_env')),
+    keep: (next, { exchange, policy, secrets }) => ({
+      ...next,
+      exchange,
+      policy: withExchange(next.policy, policy.exchange),
+      secrets: [...new Set([...next.secrets, ...secrets])],
+    }),
+  },
   { path: 'observability', keep: (next, { observability }) => ({ ...next, observability }) },
   {
     path: 'timers.reconciliation_interval_seconds',
@@ -80,6 +93,12 @@ function withHttp(config: LoadedConfig, more: Partial<LoadedConfig['http']>): Lo
 
 function withSpeaker(config: LoadedConfig, more: Partial<LoadedConfig['bgp']['speaker']>): LoadedConfig {
   return { ...config, bgp: { ...config.bgp, speaker: { ...config.bgp.speaker, ...more } } };
+}
+
+/** Replaces what a policy accepts from other POPs. */
+function withExchange(policy: Policy, exchange: Policy['exchange']): Policy {
+  const { exchange: _, ...others } = policy;
+  return exchange === undefined ? others : { ...others, exchange };
 }
 
 /** Protects an address that this daemon still uses, even if the files name another. */

@@ -33,6 +33,8 @@ export interface StandingIntent {
   readonly createdAgoMs: number;
   /** As in Mitigation; never empty. */
   readonly pops: readonly string[];
+  /** Its POP has lifted its blackhole for a moment, to see whether the attack goes on; absent: it has not. */
+  readonly lifted?: true;
 }
 
 /** A mitigation that its POP has ended. Final, whatever is stated about it later. */

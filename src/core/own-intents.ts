@@ -40,6 +40,7 @@ export function standingIntent(
       why,
       createdAgoMs: Math.max(0, now - mitigation.createdAt),
       pops: pops ?? [pop],
+      ...(mitigation.away?.probeUntil === undefined ? {} : { lifted: true as const }),
     },
     remainingMs: Math.max(0, mitigation.expiresAt - now),
   };

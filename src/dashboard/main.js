@@ -1,9 +1,9 @@
 /** Runs the page: reads the API, shows the tables, and handles sign-in and withdrawals. */
 import { ApiError, command, follow, hasToken, read, serverNow } from './api.js';
-import { reasonText, startText, statusText, timeText } from './format.js';
+import { reasonText, startText, statusText, timeText, unconfirmedLines } from './format.js';
 import { askToSignIn, connectForms, currentCaller, isAsking, recognize } from './people.js';
 import { element, setText } from './table.js';
-import { countDown, eventTable, mitigationTable, peerTable } from './views.js';
+import { countDown, eventTable, mitigationTable, peerTable, popTable } from './views.js';
 
 /** Polls this often (ms), because sessions can change without a message on the feed. */
 const POLL_MS = 5_000;
@@ -18,6 +18,7 @@ const showMitigations = mitigationTable(byId('mitigations'), openWithdraw, (id) 
   read(`/v1/mitigations/${encodeURIComponent(id)}`),
 );
 const showEvents = eventTable(byId('events'));
+const showPops = popTable(byId('pops'));
 
 /** The time of the daemon's last response (ms); null before the first. */
 let lastReadAt = null;
@@ -46,13 +47,15 @@ async function refresh() {
       return;
     }
     await recognize();
-    const [peers, mitigations, events] = await Promise.all([
+    const [peers, mitigations, events, pops] = await Promise.all([
       // Who is limited to some customers does not see the neighbors.
       health.peers === null ? null : read('/v1/peers'),
       read('/v1/mitigations?status=pending,active,escalated&limit=200'),
       read('/v1/events?limit=20'),
+      currentCaller()?.scope ? null : read('/v1/pops'),
     ]);
     showBoard(health, peers, mitigations, events);
+    showExchange(pops ?? { exchange: null });
   } catch (error) {
     failed(error);
   } finally {
@@ -92,6 +95,17 @@ function showBoard(health, peers, mitigations, events) {
   show('no-mitigations', mitigations.mitigations.length === 0);
   show('no-events', events.events.length === 0);
   countDown(byId('mitigations'));
+}
+
+/** Shows the other POPs, if there is an exchange. */
+function showExchange({ exchange, pops, requests }) {
+  show('pops-section', exchange !== null);
+  if (exchange === null) return;
+  showPops(pops);
+  setText(byId('pops-problem'), exchange.problem ?? '');
+  show('pops-problem', exchange.problem !== null);
+  const lines = unconfirmedLines(requests);
+  byId('pop-requests').replaceChildren(...lines.map((line) => element('li', '', line)));
 }
 
 /** Shows the progress of a starting daemon, which responds to no other request; older data is grayed. */

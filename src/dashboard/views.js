@@ -1,4 +1,4 @@
-/** Defines the tables of neighbors, mitigations and events. */
+/** Defines the tables of neighbors, POPs, mitigations and events. */
 import { serverNow } from './api.js';
 import {
   actionText,
@@ -7,8 +7,10 @@ import {
   disabledText,
   duration,
   historyLines,
+  lagText,
   mitigationStatus,
   peerKind,
+  popState,
   timeText,
 } from './format.js';
 import { cell, element, keyedRows, setText } from './table.js';
@@ -89,7 +91,8 @@ export function mitigationTable(body, onWithdraw, readOne) {
         shown = mitigation;
         setText(address, mitigation.victim_ip);
         const service = mitigation.service_id === null ? '' : ` / ${mitigation.service_id}`;
-        setText(owner, `${mitigation.customer_id ?? 'no customer'}${service}, ${mitigation.vector}`);
+        const from = mitigation.origin ? `, from POP ${mitigation.origin}` : '';
+        setText(owner, `${mitigation.customer_id ?? 'no customer'}${service}, ${mitigation.vector}${from}`);
         setText(doing, actionText(mitigation));
         setText(text, mitigation.rule);
         tell();
@@ -130,6 +133,34 @@ export function eventTable(body) {
         setText(answer, event.reason === null ? event.status : `${event.status}: ${event.reason}`);
         answer.className = event.status === 'rejected' ? 'warn' : '';
         row.title = event.why.join('\n');
+      };
+      return { row, show };
+    },
+  );
+}
+
+export function popTable(body) {
+  return keyedRows(
+    body,
+    (pop) => pop.name,
+    () => {
+      const row = element('tr');
+      const [name, state, lag] = [cell('Name'), cell('State'), cell('Lag', 'number')];
+      const [sessions, active, imported] = [
+        cell('Sessions', 'number'),
+        cell('Active', 'number'),
+        cell('Imported', 'number'),
+      ];
+      row.append(name, state, lag, sessions, active, imported);
+      const show = (pop) => {
+        const { text, kind } = popState(pop);
+        setText(name, pop.self ? `${pop.name} (this POP)` : pop.name);
+        setText(state, text);
+        state.className = kind;
+        setText(lag, lagText(pop));
+        setText(sessions, pop.sessions_total === null ? '' : `${pop.sessions_up} of ${pop.sessions_total}`);
+        setText(active, pop.active === null ? '' : String(pop.active));
+        setText(imported, pop.self ? '' : String(pop.imported));
       };
       return { row, show };
     },

@@ -5,10 +5,14 @@ import type { CallerScope } from '../access/caller-scope.ts';
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
 import type { Actor, HoldMode, Mitigation } from '../core/types.ts';
+import type { ExchangeView } from '../exchange/types.ts';
 import type { LabelMap } from '../intake/alertmanager.ts';
 import type { VectorMaps } from '../intake/vector-names.ts';
 import type { SignInSettings } from '../people/sign-in-settings.ts';
+import type { AdapterSettings } from '../intake/webhook/adapter-settings.ts';
+import type { AlertSending, AlertTrial, DeliveryRecord } from '../view/alert-sending.ts';
 import type { Assessment } from '../view/health.ts';
+import type { SourceStatus } from '../view/inventory-source-view.ts';
 import type { ProtectionStatus } from '../view/protection-view.ts';
 import type { ConnectionFigures } from './connection-table.ts';
 import type { Overload } from './overload.ts';
@@ -42,6 +46,27 @@ export type AuthSettings =
       readonly scopes?: ReadonlyMap<string, CallerScope>;
       readonly signIn?: SignInSettings;
     };
+
+/** The authentication method of a webhook's sender. */
+export type WebhookAuth =
+  /** A signature of the raw body. `header` is in lower case. */
+  | {
+      readonly kind: 'hmac';
+      readonly header: string;
+      readonly algorithm: 'sha256' | 'sha1' | 'sha512';
+      readonly prefix: string;
+      readonly secret: string;
+    }
+  /** What `AuthSettings` accepts; with `token`, only the caller of that name. */
+  | { readonly kind: 'bearer'; readonly token: string | undefined }
+  | { readonly kind: 'basic'; readonly user: string; readonly password: string };
+
+/** A webhook of another system. */
+export interface Webhook {
+  readonly name: string;
+  readonly auth: WebhookAuth;
+  readonly mapping: AdapterSettings;
+}
 
 /**
  * Paths of PEM files. With `caPath`, clients must present a certificate signed by that CA; with `clientsOptional`, those
@@ -77,13 +102,26 @@ export type ReloadOutcome =
 
 /** An operator action that the decision core does not record as a fact; it goes to the audit log. */
 export interface OperatorAction {
-  readonly type: 'peer.cleared' | 'config.reload_failed' | 'person.signed_in' | 'person.signed_out';
+  readonly type:
+    | 'peer.cleared'
+    | 'config.reload_failed'
+    | 'person.signed_in'
+    | 'person.signed_out'
+    | 'alert.tested';
   readonly at: number;
   readonly actor: Actor;
-  /** The peer's name, the invalid file, or the person who signed in or out. */
+  /** Name of the peer or of the destination of alerts, the invalid file, or the person who signed in or out. */
   readonly target: string;
   readonly reason: string;
 }
+
+/**
+ * What became of a webhook's document. `events`: at least one event was decided; `nothing`: it has no event, or only ignored
+ * ones; `refused`: every event was refused or invalid; `unreadable`: the document itself.
+ */
+export const WEBHOOK_OUTCOMES = ['events', 'nothing', 'refused', 'unreadable'] as const;
+
+export type WebhookOutcome = (typeof WEBHOOK_OUTCOMES)[number];
 
 /** One answered request, for metrics. `route` is the route's pattern, never the requested path. */
 export interface RequestObservation {
@@ -100,12 +138,48 @@ export interface ProtectionsView {
   statusOf(mitigation: Mitigation): ProtectionStatus | undefined;
 }
 
+/** The destinations of alerts. */
+export interface AlertsView {
+  destinations(): readonly (AlertSending & DeliveryRecord)[];
+  /** Sends a destination a test message; undefined if there is no such destination. */
+  test(name: string, actor: Actor): Promise<AlertTrial | undefined>;
+}
+
+/** Another system as a source of customers. `status` is undefined if there is none. */
+export interface SourceControl {
+  status(): SourceStatus | undefined;
+  /** The secret of the webhook; undefined: it is off. */
+  readonly webhookSecret: string | undefined;
+  /** Lets the next read come soon. */
+  soon(): void;
+  sync(actor: Actor): Promise<SourceResult>;
+  accept(actor: Actor, digest: string | undefined, confirmed: boolean): Promise<SourceResult>;
+}
+
+/** What became of a read or an acceptance. `nothing`: there was nothing to do. */
+export type SourceResult =
+  | { readonly type: 'adopted' | 'unchanged' | 'nothing' }
+  | { readonly type: 'waiting'; readonly reason: string }
+  | { readonly type: 'failed'; readonly text: string }
+  | {
+      readonly type: 'needs-confirmation';
+      readonly effect: string;
+      readonly ends: number;
+      readonly active: number;
+    };
+
 export interface HttpDependencies {
   readonly engine: EngineView;
   readonly reconciler: ReconcilerView;
   readonly announcer: Announcer;
+  /** The other POPs; absent: this one is on its own. */
+  readonly exchange?: ExchangeView;
   /** Absent: no scrubber takes requests. */
   readonly protections?: ProtectionsView;
+  /** Absent: no alerts are sent. */
+  readonly alerts?: AlertsView;
+  /** Absent: all customers are in inventory.yaml. */
+  readonly source?: SourceControl;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   /** Returns a new request id at each call. */
@@ -124,6 +198,10 @@ export interface HttpDependencies {
   readonly alertmanagerLabels?: () => LabelMap;
   /** Each source's own vector names. Default: only the built-in aliases. Called for every message. */
   readonly vectorMaps?: () => VectorMaps;
+  /** The webhooks by name. Default: none. Called for every message. */
+  readonly webhooks?: () => ReadonlyMap<string, Webhook>;
+  /** Called for each document of a webhook. Must not throw. */
+  readonly onWebhook?: (webhook: string, outcome: WebhookOutcome) => void;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Waits (ms) before it answers a token from a network that guesses tokens. Default: the system's timers. */
   readonly pause?: (milliseconds: number) => Promise<void>;

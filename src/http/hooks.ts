@@ -21,10 +21,17 @@ import type { CommonDependencies } from './dependencies.ts';
 import type { Overload } from './overload.ts';
 import { HttpProblem } from './http-problem.ts';
 import { clientOf } from './rate-limit.ts';
+import type { SenderCheck } from './webhook-auth.ts';
 
 /** Returns the headers of every answer; a route may add others. */
 export function commonHeaders(requestId: string): Readonly<Record<string, string>> {
   return { 'x-request-id': requestId, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' };
+}
+
+const NO_OCTETS: Uint8Array = new Uint8Array();
+
+function bySender({ authenticate }: SenderCheck, body = NO_OCTETS): Authenticator {
+  return (request) => authenticate(request, body);
 }
 
 /** Resolves after the given time (ms). */
@@ -44,9 +51,9 @@ export function addHooks(
   sessions?: SessionStore,
 ): void {
   const authenticate = createAuthenticator(deps.auth, sessions);
-  const identify = identification(deps, connections, authenticate);
-  app.decorate('isStillAllowed', (request) => isStillAllowed(authenticate, request));
+  const identify = identification(deps, connections);
   app.decorateRequest('caller', undefined);
+  app.decorate('isStillAllowed', (request) => isStillAllowed(authenticate, request));
 
   app.addHook('onRoute', ({ config, url }) => {
     if (config?.access === undefined) throw new TypeError(`${url} has no access setting`);
@@ -57,7 +64,7 @@ export function addHooks(
       throw new HttpProblem(403, `The role ${caller.role} is not allowed to do this`);
     }
     // A route that does not say how it treats a scope is refused to callers who have one.
-    const { scoped = 'place', essential } = request.routeOptions.config;
+    const { scoped = 'unlimited', essential } = request.routeOptions.config;
     const beyond = refusedByScope(caller.scope, scoped, access, pop());
     if (beyond !== undefined) throw new HttpProblem(403, beyond, { reason: 'out_of_scope' });
     request.caller = caller;
@@ -76,7 +83,13 @@ export function addHooks(
         return;
       }
       refuseForeignPages(request.raw, deps.auth().mode);
-      const caller = identify(request);
+      const sender = request.routeOptions.config.sender?.(request);
+      if (sender?.needsBody === true) {
+        refuseOverload(access, deps, overload);
+        done();
+        return;
+      }
+      const caller = identify(request, sender === undefined ? authenticate : bySender(sender));
       if (caller instanceof Promise) {
         caller
           .then((known) => {
@@ -92,6 +105,19 @@ export function addHooks(
       return;
     }
     done();
+  });
+
+  // Senders that are authenticated by their body.
+  app.addHook('preValidation', async (request) => {
+    const { access = 'admin', sender } = request.routeOptions.config;
+    if (sender === undefined || request.caller !== undefined) return;
+    const check = sender(request);
+    const body = Buffer.isBuffer(request.body) ? request.body : NO_OCTETS;
+    admit(
+      request,
+      access,
+      await identify(request, check === undefined ? authenticate : bySender(check, body)),
+    );
   });
 
   const room = new BodyRoom();
@@ -138,14 +164,13 @@ function isStillAllowed(authenticate: Authenticator, request: FastifyRequest): b
 function identification(
   deps: CommonDependencies,
   connections: Pick<ClientConnections, 'trust'>,
-  authenticate: Authenticator,
-): (request: FastifyRequest) => Caller | Promise<Caller> {
+): (request: FastifyRequest, authenticate: Authenticator) => Caller | Promise<Caller> {
   const guesses = new Guesses(() => performance.now());
   /** Connections with a delayed request: a second request on the same one would be a guess without delay. */
   const waiting = new WeakSet<Socket>();
   const { pause: wait = pause, logger } = deps;
 
-  const outcome = (request: FastifyRequest): Caller | Error => {
+  const outcome = (request: FastifyRequest, authenticate: Authenticator): Caller | Error => {
     try {
       return authenticate(request.raw);
     } catch (error) {
@@ -153,8 +178,8 @@ function identification(
       throw error;
     }
   };
-  return (request) => {
-    const found = outcome(request);
+  return (request, authenticate) => {
+    const found = outcome(request, authenticate);
     if (found instanceof Error && !(found instanceof UnknownToken)) throw found;
     const network = networkOf(request);
     const { socket } = request.raw;
@@ -167,7 +192,7 @@ function identification(
     const conclude = (): Caller => {
       if (!(found instanceof Error)) {
         guesses.right(network, found.name);
-        if (deps.auth().mode !== 'none') connections.trust(socket, network);
+        if (deps.auth().mode !== 'none' || found.name !== 'anonymous') connections.trust(socket, network);
         return found;
       }
       if (guesses.wrong(network)) {

@@ -15,6 +15,7 @@ import type { Actor } from '../core/types.ts';
 import { clientNetwork } from './known-networks.ts';
 import type { Caller } from './caller.ts';
 import type { Reservation } from './body-room.ts';
+import type { SenderCheck } from './webhook-auth.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -24,6 +25,8 @@ declare module 'fastify' {
     scoped?: ScopeRule;
     /** True: the route is answered even under overload, when others with the same access are refused. */
     essential?: boolean;
+    /** Authenticates the request instead of `http.auth`; undefined, or a result of undefined: `http.auth` does. */
+    sender?: (request: FastifyRequest) => SenderCheck | undefined;
   }
   interface FastifyInstance {
     /** Returns true if the credentials of an admitted request would still be accepted, with the same scope. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ACTION_TYPES, type ActionType } from '../core/action.ts';
 import { isRouteTarget, ROUTE_TARGET } from '../core/policy/value-kinds.ts';
 import { copyText } from '../net/text.ts';
+import { PopsField } from './other-pops.ts';
 import { MitigationStatusSchema } from '../view/schemas.ts';
 
 /** Schema of a text that people write and read in tables and logs: not blank, no control characters. */
@@ -56,8 +57,10 @@ export const AlertmanagerBody = z.looseObject({
   alerts: z.array(z.looseObject({ status: z.string(), labels: z.record(z.string(), z.string()) })),
 });
 
-export const WithdrawBody = z.strictObject({ operator_id: operatorId, reason });
+export const WithdrawBody = z.strictObject({ operator_id: operatorId, reason, pops: PopsField });
 export const ControlBody = WithdrawBody;
+
+export const AlertTestBody = z.strictObject({ operator_id: operatorId.optional() }).nullish();
 
 export const PeerCommandBody = z
   .strictObject({ operator_id: operatorId.optional(), reason: reason.optional() })
@@ -105,13 +108,8 @@ export const MitigateBody = z
       .optional()
       .describe('A `police` may be sent as several rules that share the rate. Default: false'),
     ttl_seconds: z.int().positive().max(31_536_000),
-    pops: z
-      .array(z.string().regex(/^(?:\*|[A-Za-z0-9._-]{1,64})$/, 'must be the name of a POP, or `*` for all'))
-      .min(1)
-      .max(64)
-      .optional()
-      .describe('POPs whose routers get the rule, by name; `["*"]`: all. Default: this POP'),
     reason,
+    pops: PopsField,
   })
   .check(({ value, issues }) => {
     for (const { field, message } of actionProblems(value)) {
@@ -169,10 +167,27 @@ export const SafelistBody = z.strictObject({
   prefix: z.string().max(64).describe('An address means its host prefix'),
   reason,
   confirm: confirmed,
+  pops: PopsField,
 });
 
 export const ReloadBody = z
   .strictObject({ operator_id: operatorId.optional(), confirm: confirmed })
+  .nullish();
+
+/** A read of another system's inventory. */
+export const InventorySyncBody = z.strictObject({ operator_id: operatorId.optional() }).nullish();
+
+/** Adoption of an inventory that waits. */
+export const InventoryAcceptBody = z
+  .strictObject({
+    operator_id: operatorId.optional(),
+    digest: z
+      .string()
+      .max(128)
+      .optional()
+      .describe('From GET /v1/inventory/diff: accepts only the answer that was looked at; otherwise 409'),
+    confirm: confirmed,
+  })
   .nullish();
 
 /** Page size in a query. */
@@ -188,7 +203,13 @@ export const MitigationQuery = z.strictObject({
     .describe('One or more, separated by commas'),
   customer_id: z.string().max(256).optional(),
   victim_ip: z.string().max(64).optional(),
-  pop: z.string().max(256).optional().describe('`all` is the same as omitting it'),
+  pop: z
+    .string()
+    .max(256)
+    .optional()
+    .describe(
+      'The POP that keeps it, or that decided it; of another POP or with `all`, `elsewhere` lists those that are not here',
+    ),
   limit,
   cursor,
 });

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText } from '../net/text.ts';
+import { PostgresError } from '../postgres/postgres-error.ts';
 import { StoreError } from './store.ts';
 
 /**
@@ -180,7 +181,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 export function storeError(attempt: string, path: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const code = errorCode(error);
-  const advice = code === undefined ? undefined : ADVICE[code];
+  // The advice is about files; errors of a database have their own.
+  const advice = code === undefined || error instanceof PostgresError ? undefined : ADVICE[code];
   const why = advice ?? errorText(error);
   return new StoreError(`cannot ${attempt} ${path}: ${why}${advice === undefined ? '' : ` (${code})`}`, {
     cause: error,

@@ -26,7 +26,10 @@ export const HEALTH_CODES = [
   'over_budget',
   'scrubber_down',
   'quota',
+  'exchange',
+  'exchange_pop',
   'scrubber_request',
+  'inventory',
 ] as const;
 
 export type HealthCode = (typeof HEALTH_CODES)[number];

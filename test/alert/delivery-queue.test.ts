@@ -9,25 +9,7 @@ import {
   DeliveryQueue,
 } from '../../src/alert/delivery-queue.ts';
 import { type PostAnswer, type Poster, RefusedAddressError } from '../../src/alert/post.ts';
-import { alert } from './support.ts';
-
-/** Timers that the test fires; records the delays. */
-class FakeTimers {
-  readonly due: { milliseconds: number; callback: () => void }[] = [];
-  readonly delays: number[] = [];
-  after = (milliseconds: number, callback: () => void): (() => void) => {
-    const entry = { milliseconds, callback };
-    this.delays.push(milliseconds);
-    this.due.push(entry);
-    return () => {
-      const at = this.due.indexOf(entry);
-      if (at >= 0) this.due.splice(at, 1);
-    };
-  };
-  fire(): void {
-    for (const { callback } of this.due.splice(0)) callback();
-  }
-}
+import { alert, FakeTimers } from './support.ts';
 
 interface Bench {
   readonly queue: DeliveryQueue;
@@ -246,4 +228,45 @@ test('a destination that takes one request a second gets one, with all that came
   const closed = queue.close(1_000);
   await closed;
   assert.equal(posted[2], '41', 'closing does not wait for it');
+});
+
+test('what is gathered after the first alert is one request, and closing does not wait for more', async () => {
+  const { queue, timers, posted, outcomes } = bench(() => Promise.resolve({}), {
+    batch: Number.POSITIVE_INFINITY,
+    intervalMs: 1_000,
+    gatherMs: 60_000,
+  });
+  for (let seq = 1; seq <= 200; seq++) {
+    queue.add(alert(seq));
+    await turn();
+  }
+  assert.equal(posted.length, 0, 'the minute is not over');
+  assert.deepEqual(timers.delays, [60_000], 'it begins with the first alert');
+  timers.fire();
+  await turns();
+  assert.equal(posted.length, 1);
+  assert.equal(posted[0]?.split(',').length, 200);
+  timers.fire(); // the interval
+  queue.add(alert(201));
+  await turns();
+  assert.equal(posted.length, 1, 'the next one is gathered for too');
+  await queue.close(1_000);
+  assert.equal(posted[1], '201');
+  assert.equal(outcomes.at(-1), '201 delivered 1');
+});
+
+test('a pause in the body of a 429 is kept if no header says one', async () => {
+  const { queue, timers } = bench(
+    (count) =>
+      Promise.resolve({ status: 429, text: '{"x":5}', retryAfterMs: count === 1 ? 30_000 : undefined }),
+    { bodyPauseMs: (body) => JSON.parse(body).x * 1_000 },
+  );
+  queue.add(alert(1));
+  await turns();
+  timers.fire();
+  await turns();
+  assert.deepEqual(
+    timers.delays.filter((ms) => ms !== DEFAULT_LIMITS.timeoutMs),
+    [30_000, 5_000],
+  );
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import type { AlertDestination } from '../../src/alert/alert.ts';
+import type { AlertDestination } from '../../src/alert/alert-destination.ts';
 import type { Delivery } from '../../src/alert/delivery-queue.ts';
 import { AlertDispatcher, type AlertOptions } from '../../src/alert/dispatcher.ts';
 import type { Fact } from '../../src/core/facts.ts';

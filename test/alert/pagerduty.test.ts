@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pagerdutyRequest } from '../../src/alert/destinations.ts';
+import { pagerdutyRequest } from '../../src/alert/incident-formats.ts';
 import { alert, MITIGATION } from './support.ts';
 
 const sent = (...of: Parameters<typeof alert>): { url: string; body: Record<string, unknown> } => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Alert } from '../../src/alert/alert.ts';
-import { pagerdutyRequest } from '../../src/alert/destinations.ts';
+import { pagerdutyRequest } from '../../src/alert/incident-formats.ts';
 import { DEFAULT_REFUSAL_LIMITS, Refusals } from '../../src/alert/refusal-digest.ts';
 import { alert, MITIGATION, NOW } from './support.ts';
 

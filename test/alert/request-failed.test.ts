@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { requestAlert } from '../../src/alert/alert.ts';
-import { pagerdutyRequest, webhookRequest } from '../../src/alert/destinations.ts';
+import { pagerdutyRequest } from '../../src/alert/incident-formats.ts';
+import { webhookRequest } from '../../src/alert/webhook-format.ts';
 import { AlertDispatcher } from '../../src/alert/dispatcher.ts';
 import type { AlertEvent } from '../../src/alert/alert.ts';
 import type { ProtectionStatus } from '../../src/view/protection-view.ts';

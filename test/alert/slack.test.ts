@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { slackRequest } from '../../src/alert/destinations.ts';
+import { slackRequest } from '../../src/alert/chat-formats.ts';
 import { alert, MITIGATION } from './support.ts';
 
 test('a message says what happened and, at the beginning, why', () => {

@@ -51,6 +51,24 @@ export function alert(seq = 1, over: Partial<Alert> = {}): Alert {
   };
 }
 
+/** Timers that the test fires; records the delays. */
+export class FakeTimers {
+  readonly due: { milliseconds: number; callback: () => void }[] = [];
+  readonly delays: number[] = [];
+  after = (milliseconds: number, callback: () => void): (() => void) => {
+    const entry = { milliseconds, callback };
+    this.delays.push(milliseconds);
+    this.due.push(entry);
+    return () => {
+      const at = this.due.indexOf(entry);
+      if (at >= 0) this.due.splice(at, 1);
+    };
+  };
+  fire(): void {
+    for (const { callback } of this.due.splice(0)) callback();
+  }
+}
+
 /** Real timers, which stop with the test. */
 export const realTimers: AlertTimers = {
   after: (milliseconds, callback) => {

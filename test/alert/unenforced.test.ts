@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { unenforcedAlert, type UnenforcedNeighbor } from '../../src/alert/alert.ts';
-import { pagerdutyRequest, slackRequest, webhookRequest } from '../../src/alert/destinations.ts';
+import { slackRequest } from '../../src/alert/chat-formats.ts';
+import { pagerdutyRequest } from '../../src/alert/incident-formats.ts';
+import { webhookRequest } from '../../src/alert/webhook-format.ts';
 import { AlertDispatcher } from '../../src/alert/dispatcher.ts';
 import { PATIENCE_MS } from '../support/children.ts';
 import { MITIGATION, NOW, realTimers, server } from './support.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { webhookRequest } from '../../src/alert/destinations.ts';
+import { webhookRequest } from '../../src/alert/webhook-format.ts';
 import { alert, MITIGATION } from './support.ts';
 
 test('the body tells the alert in the words of the API', () => {

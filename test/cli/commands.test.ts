@@ -417,6 +417,100 @@ blackholing  allowed for acme; next hops 192.0.2.51; communities 65010:9; 1 acti
   assert.deepEqual(JSON.parse(printed.stdout), SCRUBBERS);
 });
 
+const DESTINATION = {
+  name: 'noc',
+  type: 'slack',
+  events: ['mitigation.created', 'mitigation.escalated', 'mitigation.expired'],
+  customers: null,
+  min_severity: 'warning',
+  digest_seconds: 60,
+  waiting: 3,
+  delivered: 12,
+  failed: 1,
+  dropped: 1,
+  last_delivered_at: null,
+  last_failed_at: '2026-01-02T00:00:00.000Z',
+  last_error: 'HTTP 404: no_service',
+};
+
+test('destinations of alerts are a table of their rules and of how deliveries went', async (t) => {
+  const duty = {
+    ...DESTINATION,
+    name: 'duty',
+    type: 'pagerduty',
+    events: ['control.paused'],
+    customers: ['acme', 'beta'],
+    min_severity: 'critical',
+    digest_seconds: null,
+    failed: 0,
+    dropped: 0,
+    last_error: null,
+  };
+  const body = { destinations: [DESTINATION, duty] };
+  const api = await fakeApi(t, { 'GET /v1/alerts': { status: 200, body } });
+  const { stdout } = await cli(['alerts', '--api', api.url]);
+  assert.equal(
+    stdout,
+    `NAME  TYPE       SEVERITY  CUSTOMERS   DIGEST  WAITING  DELIVERED  LOST  LAST ERROR            EVENTS
+noc   slack      warning+  all         60 s          3         12     2  HTTP 404: no_service  mitigation.created, mitigation.escalated and 1 more
+duty  pagerduty  critical  acme, beta  -             3         12     0  -                     control.paused
+`,
+  );
+  const none = await fakeApi(t, { 'GET /v1/alerts': { status: 200, body: { destinations: [] } } });
+  assert.equal(
+    (await cli(['alerts', 'list', '--api', none.url])).stdout,
+    'No destinations of alerts are configured.\n',
+  );
+});
+
+test('a test of a destination prints what it answered, and exits 1 if it did not accept it', async (t) => {
+  const answer = (request: string, delivered: boolean, status: number | null, detail: string) => ({
+    request,
+    delivered,
+    status,
+    detail,
+  });
+  const api = await fakeApi(t, {
+    'POST /v1/alerts/noc/test': {
+      status: 200,
+      body: { name: 'noc', type: 'slack', delivered: true, answers: [answer('message', true, 200, 'ok')] },
+    },
+    'POST /v1/alerts/duty/test': {
+      status: 200,
+      body: {
+        name: 'duty',
+        type: 'pagerduty',
+        delivered: false,
+        answers: [answer('open', true, 202, ''), answer('close', false, 400, 'HTTP 400: bad\u001b[31m')],
+      },
+    },
+    'POST /v1/alerts/away/test': {
+      status: 200,
+      body: {
+        name: 'away',
+        type: 'teams',
+        delivered: false,
+        answers: [answer('message', false, null, 'connect ECONNREFUSED')],
+      },
+    },
+  });
+  const wide = { columns: 200 };
+  const good = await cli(['alerts', 'test', 'noc', '--operator', 'ada', '--api', api.url], wide);
+  assert.deepEqual([good.code, good.stdout], [0, 'noc (slack) accepted the message: HTTP 200: ok\n']);
+  assert.deepEqual(api.requests[0]?.body, { operator_id: 'ada' });
+  const bad = await cli(['alerts', 'test', 'duty', '--api', api.url], wide);
+  assert.equal(bad.code, 1);
+  assert.match(
+    bad.stdout,
+    /^duty \(pagerduty\) accepted an incident: HTTP 202\nduty \(pagerduty\) did not accept the end of the incident: HTTP 400: bad/,
+  );
+  assert.ok(!bad.stdout.includes('\u001b'), bad.stdout);
+  assert.match(bad.stderr, /duty did not accept the test message/);
+  const away = await cli(['alerts', 'test', 'away', '--api', api.url], wide);
+  assert.match(away.stdout, /did not accept the message: no response: connect ECONNREFUSED/);
+  assert.equal((await cli(['alerts', 'test', 'nobody', '--api', api.url])).code, 4);
+});
+
 const FAILED = {
   scrubber: 'fra',
   prefix: '203.0.113.10/32',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { consequences, inventoryDiff, type Owned } from '../../src/cli/inventory-diff.ts';
+import { consequences, type Owned } from '../../src/cli/inventory-effects.ts';
+import { inventoryDiff } from '../../src/core/policy/inventory-diff.ts';
 import { buildInventory } from '../../src/core/policy/inventory.ts';
 import type { CustomerData, InventoryData, ServiceData } from '../../src/core/policy/inventory-schema.ts';
 

@@ -74,6 +74,11 @@ const ALERTING = `destinations:
     secret: "hmachush"
     headers: { Authorization: "Bearer headerhush" }
   - { type: telegram, bot_token: "123:bothush", chat_id: "-1" }
+  - { type: discord, webhook_url: "https://discord.com/api/webhooks/1/dischush", events: [config.reloaded] }
+  - { type: teams, webhook_url: "https://x.webhook.office.com/hush" }
+  - { type: opsgenie, api_key: opshush, region: eu }
+  - { type: pagerduty, routing_key: eupdhush, events_url: "https://events.eu.pagerduty.com/v2/enqueue" }
+  - { type: pager, key: pagerhush }
 events: [mitigation.created, guardrail.rejected, config.reloaded]
 `;
 
@@ -112,13 +117,22 @@ test('alerting is translated, its secrets become variables, and what has no like
     /^ {2}set the environment variable PREFIXD_SLACK_URL \(for alerting\.destinations\[0\]\.webhook_url\)$/m,
   );
   assert.match(stdout, /^ {2}alerting\.destinations\[2\]\.headers: /m);
-  assert.match(stdout, /^ {2}alerting\.destinations\[3\]: telegram destination is not supported/m);
+  assert.match(stdout, /^ {2}alerting\.destinations\[5\]\.webhook_url: Microsoft has ended connectors/m);
+  assert.match(
+    stdout,
+    /^ {2}alerting\.destinations\[8\]: pager destination is not supported; use slack, discord/m,
+  );
   const environment = {
     ROUTER1_MD5: 'hunter22',
     PREFIXD_SLACK_URL: 'https://hooks.slack.com/services/a',
     PREFIXD_PAGERDUTY_KEY: 'key',
     PREFIXD_WEBHOOK_URL: 'https://alerts.example/hook/b',
     PREFIXD_WEBHOOK_SECRET: 'secret',
+    PREFIXD_TELEGRAM_TOKEN: '123:token',
+    PREFIXD_DISCORD_URL: 'https://discord.com/api/webhooks/1/t',
+    PREFIXD_TEAMS_URL: 'https://x.api.powerplatform.com/workflows/y',
+    PREFIXD_OPSGENIE_KEY: 'opskey',
+    PREFIXD_PAGERDUTY_2_KEY: 'eukey',
   };
   const result = await loadConfig(output, environment);
   assert.ok(result.ok, JSON.stringify(result));
@@ -126,6 +140,11 @@ test('alerting is translated, its secrets become variables, and what has no like
     { type: 'slack', webhookUrl: 'https://hooks.slack.com/services/a' },
     { type: 'pagerduty', routingKey: 'key' },
     { type: 'webhook', url: 'https://alerts.example/hook/b', secret: 'secret' },
+    { type: 'telegram', botToken: '123:token', chatId: '-1' },
+    { type: 'discord', webhookUrl: 'https://discord.com/api/webhooks/1/t', events: ['policy.loaded'] },
+    { type: 'teams', webhookUrl: 'https://x.api.powerplatform.com/workflows/y' },
+    { type: 'opsgenie', apiKey: 'opskey', region: 'eu' },
+    { type: 'pagerduty', routingKey: 'eukey', region: 'eu' },
   ]);
   assert.deepEqual(result.config.alerting.events, [
     'mitigation.created',

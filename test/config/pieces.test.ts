@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Assembly, cut } from '../../src/config/thread-messages.ts';
+import { Assembly, cut } from '../../src/net/pieces.ts';
 
 function through(data: unknown): { readonly whole: unknown; readonly pieces: number } {
   const assembly = new Assembly();

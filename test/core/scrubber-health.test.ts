@@ -3,6 +3,8 @@ import { describe, test } from 'node:test';
 import type { PlaybooksData } from '../../src/core/policy/playbook-schema.ts';
 import { NO_TARGETS, type Scrubber, type Targets } from '../../src/core/policy/scrubbers.ts';
 import { initialState, restoreState } from '../../src/core/state/state.ts';
+import { standingIntent } from '../../src/core/own-intents.ts';
+import { EXCHANGE, importedId, takeOver, version } from './intents.ts';
 import { ALICE, FNM, type PolicyOptions, World } from './scenario.ts';
 
 const UNICAST = NO_TARGETS.blackhole.target;
@@ -222,5 +224,21 @@ describe('a blackhole with probe_seconds', () => {
     const other = at.attack({ ...REPORT, victim: '203.0.113.51' });
     at.withdraw(other.id);
     assert.notEqual(at.get(other.id).ending, null);
+  });
+
+  test('is lifted at the other POPs, too, and comes back there with its next version', () => {
+    const at = world([BLACKHOLE], { targets, exchange: EXCHANGE });
+    const blackhole = (n: number, change = {}) =>
+      version(n, { action: { type: 'blackhole', rateBps: null }, match: HOST, ...change });
+    const HOST = { dstPrefix: '203.0.113.50/32', protocol: null, dstPorts: [], srcPorts: [] };
+    assert.equal(takeOver(at, blackhole(1)).outcome, 'imported');
+    const id = importedId(1);
+    takeOver(at, blackhole(2, { lifted: true }));
+    assert.notEqual(at.get(id).away?.probeUntil, undefined);
+    takeOver(at, blackhole(3));
+    assert.equal(at.get(id).away, null);
+    const own = at.attack({ ...REPORT, victim: '203.0.113.51' });
+    at.wait(AWAY).do({ type: 'expire' });
+    assert.equal(standingIntent(at.get(own.id), at.now).intent.lifted, true);
   });
 });

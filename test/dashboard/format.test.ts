@@ -13,6 +13,9 @@ interface Format {
   startText(health: { problems: readonly string[] }): string;
   personText(me: object): string;
   signInText(code: string): string;
+  popState(pop: { state: string; accepted: boolean }): { text: string; kind: string };
+  lagText(pop: { lag_seconds: number | null }): string;
+  unconfirmedLines(requests: readonly object[]): readonly string[];
   disabledText(peer: { disabled: { by: string; reason: string } | null }): string;
 }
 interface FeedParser {
@@ -56,6 +59,22 @@ describe('the figures of the dashboard', () => {
   it('tells how far a daemon is that starts', () => {
     const problems = ['1,200 of about 3,000 facts of the journal are read'];
     assert.equal(format.startText({ problems }), `Starting: ${problems[0]}`);
+  });
+
+  it('tells how POPs are, and what they have not confirmed', () => {
+    assert.deepEqual(format.popState({ state: 'up', accepted: true }), { text: 'up', kind: 'good' });
+    assert.deepEqual(format.popState({ state: 'silent', accepted: true }), { text: 'silent', kind: 'bad' });
+    assert.equal(format.popState({ state: 'up', accepted: false }).text, 'up, not accepted');
+    assert.equal(format.lagText({ lag_seconds: 0.42 }), '0.4 s');
+    assert.equal(format.lagText({ lag_seconds: 306 }), '5 min 06 s');
+    assert.equal(format.lagText({ lag_seconds: null }), '');
+    const confirmations = [
+      { pop: 'ber', state: 'done', detail: '' },
+      { pop: 'fra', state: 'unconfirmed', detail: 'it has not answered yet' },
+    ];
+    assert.deepEqual(format.unconfirmedLines([{ request: 'pause', operator: 'kim', confirmations }]), [
+      'pause by kim: fra unconfirmed (it has not answered yet)',
+    ]);
   });
 
   it('tells who keeps a session down', () => {

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 const root = join(import.meta.dirname, '..', '..');
 
 test('no example and no text of the program runs npx prefixd', () => {
-  const files = ['docs', 'packaging', 'src', 'playbooks'].flatMap((folder) =>
+  const files = ['docs', 'packaging', 'src', 'playbooks', 'adapters'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name)),

@@ -45,8 +45,15 @@ function overlay(below: Data, above: Data): Data {
 /** Every variable that is asked for is set, each to a value of its own, as the operator would. */
 const environment = new Proxy<Record<string, string>>(
   {},
-  { get: (_, name) => `${String(name).toLowerCase()}-0123456789abcdef0123456789abcdef`, has: () => true },
+  { get: (_, name) => valueFor(String(name)), has: () => true },
 );
+
+function valueFor(variable: string): string {
+  const value = `${variable.toLowerCase()}-0123456789abcdef0123456789abcdef`;
+  if (variable.endsWith('DATABASE_URL')) return 'postgresql://prefixd@db.example.net/prefixd';
+  if (variable.endsWith('_URL')) return `https://hooks.example/${value}`;
+  return variable.endsWith('BOT_TOKEN') ? `123456:${value}` : value;
+}
 
 async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'prefixd-snippets-'));

@@ -5,6 +5,7 @@ import { buildApi } from '../../src/http/api.ts';
 import type { App } from '../../src/http/request-context.ts';
 import { addHooks } from '../../src/http/hooks.ts';
 import type { Role } from '../../src/access/role.ts';
+import type { Webhook } from '../../src/http/dependencies.ts';
 import { neverOverloaded } from '../support/overload.ts';
 import { api, bearer, MITIGATION_ID, mitigation, world } from './support.ts';
 
@@ -152,7 +153,12 @@ describe('GET /v1/openapi.json', () => {
   });
 
   it('is right: every path in it is answered by more than 404 and 405', async () => {
-    const made = await api();
+    const webhook: Webhook = {
+      name: 'edge1',
+      auth: { kind: 'bearer', token: undefined },
+      mapping: { each: '$', victim_ip: '$.ip' },
+    };
+    const made = await api({ webhooks: () => new Map([['edge1', webhook]]) });
     made.engine.record({ type: 'mitigation.created', mitigation: mitigation() });
     const document = (await made.app.inject({ url: '/v1/openapi.json', headers: bearer('viewer') })).json();
     const paths: Record<string, Record<string, Operation>> = document.paths;

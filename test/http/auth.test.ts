@@ -1,15 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Role } from '../../src/access/role.ts';
-import { ROUTES } from './route-table.ts';
+import { ROUTES, SIGNED_ROUTE } from './route-table.ts';
 import { api, bearer, mitigation, ROLES } from './support.ts';
 
 const COMMAND = { operator_id: 'kim', reason: 'false positive' };
 
 /** The feed does not end by itself; its own tests read it. Public routes that sign people in have theirs. */
-const WITHOUT_FEED = ROUTES.filter(({ url }) => url !== '/v1/feed' && !url.startsWith('/v1/sign-in'));
+const WITHOUT_FEED = ROUTES.filter(
+  ({ url }) => url !== '/v1/feed' && url !== SIGNED_ROUTE && !url.startsWith('/v1/sign-in'),
+);
 
 describe('bearer authentication', () => {
+  it('opens no webhook with a token: only a signature does', async () => {
+    const { app } = await api();
+    for (const role of ROLES) {
+      const request = { method: 'POST', url: SIGNED_ROUTE, headers: bearer(role), payload: {} } as const;
+      assert.equal((await app.inject(request)).statusCode, 401, role);
+    }
+  });
+
   it('lets nobody without a token, or with one it does not know, past anything but the health', async () => {
     const { app, engine } = await api();
     for (const { method, url, roles, payload } of WITHOUT_FEED) {

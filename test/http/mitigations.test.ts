@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MitigationDetailSchema } from '../../src/http/answer-schemas.ts';
 import { api, bearer, EVENT_ID, eventRecord, MITIGATION_ID, mitigation, NOON } from './support.ts';
+import { FakeExchange } from './fake-exchange.ts';
 
 const RULE = 'match dst 203.0.113.10/32 proto udp dst-port 53 then rate-limit 5mbps';
 const SENT = { neighbor: 'edge1', kind: 'flowspec', rule: RULE, nlriHex: '0a', state: 'sent' } as const;
@@ -431,7 +432,7 @@ describe('POST /v1/mitigations', () => {
   });
 
   it('asks for the POPs that it names, and for none without them', async () => {
-    const { app, engine } = await api();
+    const { app, engine } = await api({ exchange: new FakeExchange() });
     engine.answer = () => ({ type: 'mitigation', mitigation: mitigation(), why: [] });
     for (const pops of [undefined, ['fra1', 'ams1'], ['*']]) {
       const payload = pops === undefined ? OWN : { ...OWN, pops };

@@ -14,9 +14,9 @@ export interface RouteRow {
   /**
    * `own`: answers with what is in the caller's scope, and takes commands about that only; `all`: about this POP as a
    * whole, so refused (403) to who is limited to customers or to other POPs, and as a command to who is limited to actions;
-   * `same`: answers everybody alike.
+   * `none`: refused (403) to everybody who is limited in any way; `same`: answers everybody alike.
    */
-  readonly scope: 'own' | 'all' | 'same';
+  readonly scope: 'own' | 'all' | 'none' | 'same';
   readonly payload?: object;
 }
 
@@ -35,11 +35,15 @@ const READ = 'viewer operator admin';
 const OPERATE = 'operator admin';
 const ANY = 'detector viewer operator admin';
 
+/** A webhook that no token opens: only a signature does. */
+export const SIGNED_ROUTE = '/v1/inventory/hook';
+
 export const ROUTES: readonly RouteRow[] = [
   ['POST', '/v1/events', REPORT, 'own', BAN],
   ['POST', '/v1/events/batch', REPORT, 'own', [BAN]],
   ['POST', '/v1/signals/fastnetmon', REPORT, 'own', {}],
   ['POST', '/v1/signals/alertmanager', REPORT, 'own', {}],
+  ['POST', '/v1/signals/webhook/{name}', REPORT, 'own', {}],
   ['GET', '/v1/events', READ, 'own'],
   ['GET', '/v1/mitigations', READ, 'own'],
   ['GET', '/v1/mitigations/{id}', READ, 'own'],
@@ -60,6 +64,14 @@ export const ROUTES: readonly RouteRow[] = [
   ['GET', '/v1/health/detail', READ, 'own'],
   ['GET', '/v1/scrubbers', READ, 'all'],
   ['POST', '/v1/scrubbers/{name}/signal', REPORT, 'all', { state: 'clean' }],
+  ['GET', '/v1/pops', READ, 'none'],
+  ['GET', '/v1/alerts', READ, 'none'],
+  ['POST', '/v1/alerts/{name}/test', OPERATE, 'none', {}],
+  ['GET', '/v1/inventory', READ, 'none'],
+  ['GET', '/v1/inventory/diff', READ, 'none'],
+  ['POST', '/v1/inventory/sync', OPERATE, 'none', {}],
+  ['POST', '/v1/inventory/accept', OPERATE, 'none', {}],
+  ['POST', SIGNED_ROUTE, 'public', 'same', {}],
   ['GET', '/v1/stats', READ, 'own'],
   ['GET', '/v1/audit', READ, 'own'],
   ['GET', '/v1/config/settings', READ, 'all'],
@@ -88,7 +100,7 @@ function rowOf(row: readonly unknown[]): RouteRow {
   ];
   const url = path
     .replace('{id}', MITIGATION_ID)
-    .replace('{name}', path.includes('scrubbers') ? 'fra' : 'edge1')
+    .replace('{name}', path.includes('scrubbers') ? 'fra' : path.includes('webhook') ? 'kentik' : 'edge1')
     .replace('{prefix}', '192.0.2.1%2F32');
   return { method, url, path, roles, scope, ...(payload === undefined ? {} : { payload }) };
 }

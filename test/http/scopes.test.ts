@@ -141,8 +141,9 @@ describe('the table of routes', () => {
             assert.equal(answer.statusCode, 403, what);
             continue;
           }
-          const isLimited = name === 'acme' || name === 'elsewhere' || (name === 'police' && isCommand);
-          if (scope === 'all' && isLimited) {
+          const isLimited =
+            scope === 'none' || name === 'acme' || name === 'elsewhere' || (name === 'police' && isCommand);
+          if ((scope === 'all' || scope === 'none') && isLimited) {
             assert.equal(answer.statusCode, 403, what);
             assert.equal(answer.json().reason, 'out_of_scope', what);
             continue;

@@ -72,6 +72,9 @@ interface Reply {
   readonly body: string;
 }
 
+/** A webhook, which is signed instead: a token changes nothing. */
+const SIGNED = '/v1/inventory/hook';
+
 describe('the daemon, attacked over HTTP', () => {
   let folder: { readonly path: string; remove(): Promise<void> };
   let daemon: Daemon;
@@ -187,11 +190,12 @@ describe('the daemon, attacked over HTTP', () => {
 
     it('gives a detector nothing to read and nothing to command', async () => {
       const open =
-        /^\/(v1\/(events(\/batch)?|signals\/\w+|scrubbers\/[^/]+\/signal|health|openapi\.json|me|sign-(in|out).*)|metrics)$/;
+        /^\/(v1\/(events(\/batch)?|signals\/(webhook\/)?\w+|scrubbers\/[^/]+\/signal|health|openapi\.json|me|sign-(in|out).*)|metrics)$/;
       for (const { method, path } of await operations()) {
         const allowed = open.test(path) && !(method === 'GET' && path === '/v1/events');
         const { status } = await ask(method, path, 'detector', method === 'GET' ? undefined : {});
-        assert.equal(status === 403, !allowed, `${method} ${path}: ${status}`);
+        if (path === SIGNED) assert.equal(status, 401, path);
+        else assert.equal(status === 403, !allowed, `${method} ${path}: ${status}`);
       }
     });
 
@@ -200,7 +204,8 @@ describe('the daemon, attacked over HTTP', () => {
       for (const { method, path } of await operations()) {
         if (method === 'GET') continue;
         // A token has no session to end.
-        const wanted = SIGNING_IN[`${method} ${path}`] ?? (path === '/v1/sign-out' ? 409 : 403);
+        const wanted =
+          SIGNING_IN[`${method} ${path}`] ?? (path === SIGNED ? 401 : path === '/v1/sign-out' ? 409 : 403);
         assert.equal((await ask(method, path, 'viewer', {})).status, wanted, `${method} ${path}`);
       }
       assert.equal(daemon.engine.state.seq, seq);

@@ -22,6 +22,7 @@ import { initialState } from '../../src/core/state/state.ts';
 import type { EventRecord, Mitigation } from '../../src/core/types.ts';
 import { type Api, buildApi } from '../../src/http/api.ts';
 import type {
+  AlertsView,
   ApiToken,
   HttpDependencies,
   HttpLogger,
@@ -29,6 +30,7 @@ import type {
   RequestObservation,
 } from '../../src/http/dependencies.ts';
 import { knownPrefix } from '../../src/net/prefix.ts';
+import { NO_DELIVERIES } from '../../src/view/alert-sending.ts';
 import { neverOverloaded } from '../support/overload.ts';
 
 /** 2026-11-23T12:00:00Z */
@@ -256,6 +258,28 @@ export interface World {
   readonly deps: HttpDependencies;
 }
 
+/** One destination of alerts, which accepts test messages. */
+export function alertsTo(name: string): AlertsView {
+  const one = {
+    name,
+    type: 'slack',
+    events: ['control.paused'],
+    customers: undefined,
+    minSeverity: 'warning',
+  };
+  return {
+    destinations: () => [{ ...NO_DELIVERIES, ...one, digestSeconds: 60, waiting: 3 }],
+    test: async (asked) =>
+      asked === name
+        ? {
+            name,
+            type: 'slack',
+            answers: [{ request: 'message', delivered: true, status: 200, detail: 'ok' }],
+          }
+        : undefined,
+  };
+}
+
 /** The HTTP room's dependencies, with two neighbors whose mock sessions are established. */
 export async function world(changes: Partial<HttpDependencies> = {}): Promise<World> {
   const engine = new FakeEngine();
@@ -289,6 +313,7 @@ export async function world(changes: Partial<HttpDependencies> = {}): Promise<Wo
     newId: () => randomUUID(),
     version: '1.2.3',
     startedAt: NOON - 60_000,
+    alerts: alertsTo('edge1'),
     logger: log,
     auth: () => ({ mode: 'bearer', tokens: TOKENS }),
     tls: undefined,

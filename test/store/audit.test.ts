@@ -6,6 +6,7 @@ import type { Fact, RecordedFact } from '../../src/core/facts.ts';
 import { initialState } from '../../src/core/state/state.ts';
 import type { Actor, EventRecord, Mitigation } from '../../src/core/types.ts';
 import { AuditLog, type AuditLogOptions } from '../../src/store/audit/audit.ts';
+import type { AuditFilesOptions } from '../../src/store/audit/audit-storage.ts';
 import { AuditTrail, entryOfAction } from '../../src/store/audit/audit-entry.ts';
 import { FailingFiles, fact, facts, linesOf, names, systemError, temporaryFolder } from './support.ts';
 
@@ -71,7 +72,7 @@ function record(seq: number, of: Fact): RecordedFact {
 
 async function log(
   t: TestContext,
-  options: Partial<AuditLogOptions> = {},
+  options: Partial<AuditLogOptions & AuditFilesOptions> = {},
 ): Promise<{ log: AuditLog; path: string; folder: string; errors: string[] }> {
   const folder = await temporaryFolder(t);
   const path = join(folder, 'audit.jsonl');

@@ -77,7 +77,7 @@ export class Machine {
       cpSync(join(STAND_INS, name), path);
       chmodSync(path, 0o755);
     }
-    for (const part of ['src', 'playbooks', 'packaging', 'docs', 'fixtures'])
+    for (const part of ['src', 'adapters', 'playbooks', 'packaging', 'docs', 'fixtures'])
       cpSync(join(REPOSITORY, part), join(this.clone, part), { recursive: true });
     for (const name of readdirSync(REPOSITORY).filter((entry) =>
       /\.(?:md|json)$|^LICENSE$|^\.npmrc$/.test(entry),

@@ -30,18 +30,47 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   core: [],
   view: ['core'],
   intake: ['core'],
-  store: ['core', 'view'],
+  postgres: [],
+  store: ['core', 'view', 'postgres'],
   control: ['core', 'store', 'bgp/*'],
+  exchange: ['core', 'control', 'postgres'],
   alert: ['core', 'view'],
   cloud: ['alert', 'core', 'store', 'view'],
+  inventory: ['core', 'store', 'view'],
   access: ['core'],
   people: ['access', 'core'],
-  http: ['access', 'people', 'core', 'intake', 'control', 'view'],
+  http: ['access', 'people', 'core', 'intake', 'control', 'exchange', 'view'],
   lab: ['bgp/*'],
-  config: ['access', 'people', 'core', 'intake', 'store', 'control', 'alert', 'cloud', 'http', 'bgp/*'],
-  app: ['config', 'core', 'intake', 'store', 'control', 'alert', 'cloud', 'http', 'lab', 'view', 'bgp/*'],
+  config: [
+    'access',
+    'people',
+    'core',
+    'intake',
+    'store',
+    'control',
+    'alert',
+    'cloud',
+    'http',
+    'inventory',
+    'bgp/*',
+  ],
+  app: [
+    'config',
+    'core',
+    'intake',
+    'store',
+    'control',
+    'exchange',
+    'alert',
+    'cloud',
+    'http',
+    'inventory',
+    'lab',
+    'view',
+    'bgp/*',
+  ],
   tools: ['bgp/*'],
-  cli: ['app', 'config', 'people', 'core', 'intake', 'store', 'tools', 'view', 'bgp/*'],
+  cli: ['app', 'config', 'people', 'core', 'intake', 'store', 'exchange', 'tools', 'view', 'bgp/*'],
 };
 
 const PURE_ROOMS = new Set([
@@ -61,7 +90,10 @@ const PURE_FILES = new Set(['control/desired.ts', 'control/egress.ts', 'control/
 /** Packages that only the named files or rooms may import. */
 const RESERVED: Readonly<Record<string, readonly string[]>> = {
   'ip-num': ['net/prefix.ts'],
+  'json-p3': ['intake/webhook/json-path.ts'],
+  '@eslint-community/regexpp': ['intake/webhook/safe-pattern.ts'],
   koffi: ['bgp/speaker/tcp/socket-options.ts', 'store/journal/kernel-lock.ts'],
+  pg: ['postgres/'],
   'prom-client': ['app/'],
   fastify: ['http/'],
   commander: ['cli/'],
@@ -69,7 +101,7 @@ const RESERVED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Packages without effects: the only ones that a pure room may import. */
-const PURE_PACKAGES = new Set(['ip-num', 'zod', 'yaml']);
+const PURE_PACKAGES = new Set(['ip-num', 'zod', 'yaml', 'json-p3', '@eslint-community/regexpp']);
 
 /** Expressions that a pure room must not contain, with the reason. */
 const IMPURE: readonly (readonly [RegExp, string])[] = [

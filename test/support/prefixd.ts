@@ -18,26 +18,34 @@ export class Prefixd {
   readonly base: string;
   readonly #token = 'e2e-secret';
   readonly #nodeOptions: string;
+  readonly #environment: Readonly<Record<string, string>>;
   #running: Running | undefined;
   /** Output of all runs so far. */
   #printed = '';
 
-  private constructor(folder: string, base: string, nodeOptions: string) {
+  private constructor(
+    folder: string,
+    base: string,
+    nodeOptions: string,
+    environment: Readonly<Record<string, string>>,
+  ) {
     this.folder = folder;
     this.base = base;
     this.#nodeOptions = nodeOptions;
+    this.#environment = environment;
   }
 
   /**
    * Writes the configuration folder and starts the daemon. `settings` follows the sections `http` and `storage` in
    * prefixd.yaml; `files` are inventory and playbooks; `http` are more lines of that section; `nodeOptions` go to Node,
-   * such as a limit on its heap.
+   * such as a limit on its heap; `environment` is for every run.
    */
   static async start(
     settings: string,
     files: Readonly<Record<string, string>>,
     http: readonly string[] = [],
     nodeOptions = '',
+    environment: Readonly<Record<string, string>> = {},
   ): Promise<Prefixd> {
     const folder = await mkdtemp(join(tmpdir(), 'prefixd-'));
     const address = ownAddress();
@@ -52,7 +60,7 @@ export class Prefixd {
     ].join('\n');
     await writeFile(join(folder, 'prefixd.yaml'), head + settings);
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-    const prefixd = new Prefixd(folder, `http://${listen}`, nodeOptions);
+    const prefixd = new Prefixd(folder, `http://${listen}`, nodeOptions, environment);
     try {
       await prefixd.run();
     } catch (error) {
@@ -99,6 +107,7 @@ export class Prefixd {
       env: {
         PREFIXD_E2E_TOKEN: this.#token,
         ...(this.#nodeOptions === '' ? {} : { NODE_OPTIONS: this.#nodeOptions }),
+        ...this.#environment,
         ...environment,
       },
     });

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { alertOf } from '../../src/alert/alert.ts';
-import { pagerdutyRequest, webhookRequest } from '../../src/alert/destinations.ts';
+import { pagerdutyRequest } from '../../src/alert/incident-formats.ts';
+import { webhookRequest } from '../../src/alert/webhook-format.ts';
 import type { Fact } from '../../src/core/facts.ts';
 import type { Mitigation } from '../../src/core/types.ts';
 import { AuditTrail } from '../../src/store/audit/audit-entry.ts';

@@ -4,18 +4,23 @@
  */
 import type { Announcer } from '../../control/announcer.ts';
 import type { EngineView, Recording, Shortfall, TimerHost } from '../../control/types.ts';
+import type { ExchangeView } from '../../exchange/types.ts';
 import { secondsWords } from '../../net/text.ts';
 import { errorText } from '../../net/text.ts';
 import type { AuditCondition } from '../../store/audit/audit.ts';
 import type { ScrubberRequests } from '../../cloud/scrubber-requests.ts';
 import type { Assessment, HealthCode, HealthReason } from '../../view/health.ts';
+import { exchangeLines } from './exchange-lines.ts';
+import type { SourceStatus } from '../../view/inventory-source-view.ts';
 import {
   auditLines,
   type HealthLine,
+  type JournalMedium,
   quotaLines,
   recordingLines,
   requestLines,
   scrubberLines,
+  sourceLines,
 } from './health-lines.ts';
 
 export interface HealthSources {
@@ -29,14 +34,24 @@ export interface HealthSources {
   /** The state of journal writes. */
   readonly recording: () => Recording;
   readonly audit: () => AuditCondition;
+  /** What to check when the journal hangs. Default: the disk. */
+  readonly medium?: JournalMedium | undefined;
+  /** Why the journal's database cannot be written now, also when nothing is being written. */
+  readonly trouble?: () => { readonly text: string; readonly since: number } | undefined;
   /** Mitigations that are not enforced, by neighbor and reason. */
   readonly shortfalls: () => readonly Shortfall[];
+  /** The exchange with other POPs; undefined: there is none. */
+  readonly exchange?: () => ExchangeView | undefined;
   /** Requests to cloud scrubbers; absent: there are none. */
   readonly requests?: () => Pick<ScrubberRequests, 'statuses' | 'ledgerTrouble'>;
+  /** Another system's inventory; absent: there is none. */
+  readonly source?: () => SourceStatus | undefined;
 }
 
 /** Maximum number of lines about rules that are missing on neighbors; one per neighbor and reason. */
 const MAX_SHORTFALLS = 10;
+
+const JOURNAL_FAILS = 'the journal cannot be written, events are refused';
 
 /** Interval at which health is assessed even without a request (ms). */
 const ASSESS_EVERY_MS = 5_000;
@@ -74,7 +89,7 @@ export class Health {
 
   /** Records that the store could not write: events are answered 503 until it can. */
   storeFails(error: unknown): void {
-    this.#store = `the journal cannot be written, events are refused: ${errorText(error)}`;
+    this.#store = `${JOURNAL_FAILS}: ${errorText(error)}`;
   }
 
   /** Records that a snapshot could not be written: the journal is complete, but the next start takes longer. */
@@ -112,7 +127,7 @@ export class Health {
     const engine = this.#sources.engine();
     return [
       ...this.#mode(engine),
-      ...(this.#store === undefined ? [] : [{ code: 'journal', key: '', text: this.#store } as const]),
+      ...this.#journal(),
       ...this.#recording(),
       ...(this.#snapshot === undefined ? [] : [{ code: 'snapshot', key: '', text: this.#snapshot } as const]),
       ...clockFindings(this.#sources.clockAhead()),
@@ -120,15 +135,32 @@ export class Health {
       ...shortfallFindings(this.#sources.shortfalls()),
       ...scrubberLines(engine.state, engine.policy),
       ...this.#requests(),
+      ...sourceLines(this.#sources.source?.()),
       ...quotaLines(engine.state, engine.policy).map(
         ({ key, text }): HealthLine => ({ code: 'quota', key, text }),
       ),
+      ...this.#exchange(),
     ];
   }
 
   #recording(): readonly HealthLine[] {
     const { clock, recording, audit } = this.#sources;
-    return [...recordingLines(recording(), clock()), ...auditLines(audit(), clock())];
+    return [...recordingLines(recording(), clock(), this.#sources.medium), ...auditLines(audit(), clock())];
+  }
+
+  /** The database's own words, which also know of another owner, come before those of the last write. */
+  #journal(): readonly HealthLine[] {
+    const trouble = this.#sources.trouble?.();
+    if (trouble !== undefined) {
+      const text = `${JOURNAL_FAILS}: ${trouble.text}`;
+      return [{ code: 'journal', key: '', text, since: trouble.since }];
+    }
+    return this.#store === undefined ? [] : [{ code: 'journal', key: '', text: this.#store }];
+  }
+
+  #exchange(): readonly HealthLine[] {
+    const exchange = this.#sources.exchange?.();
+    return exchange === undefined ? [] : exchangeLines(exchange, this.#sources.clock());
   }
 
   #requests(): readonly HealthLine[] {

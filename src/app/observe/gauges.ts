@@ -9,8 +9,12 @@ import {
   type ConnectionFigures,
   REFUSALS,
 } from '../../http/connection-table.ts';
+import type { ExchangeView } from '../../exchange/types.ts';
+import type { JournalDatabase } from '../storage.ts';
 import { targetUse } from '../../view/action-view.ts';
+import type { AlertSending } from '../../view/alert-sending.ts';
 import { type Assessment, HEALTH_CODES, HEALTH_STATUSES } from '../../view/health.ts';
+import type { SourceStatus } from '../../view/inventory-source-view.ts';
 import { PROTECTION_STATES, type ProtectionStatus } from '../../view/protection-view.ts';
 import type { MetricRegistry } from './metric-registry.ts';
 
@@ -26,9 +30,17 @@ export interface MetricsSources {
   readonly connections?: () => ConnectionFigures | undefined;
   /** The state of journal writes. */
   readonly recording?: () => Recording;
+  /** The database that holds the journal, if it is in one. */
+  readonly database?: JournalDatabase;
   readonly assess: () => Assessment;
+  /** The exchange with other POPs; absent: there is none. */
+  readonly exchange?: ExchangeView | undefined;
   /** What cloud scrubbers are asked to protect. */
   readonly protections?: () => readonly ProtectionStatus[];
+  /** The destinations of alerts. */
+  readonly alerts?: () => readonly AlertSending[];
+  /** Another system's inventory. */
+  readonly source?: () => SourceStatus | undefined;
 }
 
 /** Sampling period for the event loop's delay (ms). */
@@ -42,7 +54,10 @@ export function addGauges(metrics: MetricRegistry, sources: MetricsSources, dela
   addHealth(metrics, sources);
   addConnections(metrics, sources);
   addProtections(metrics, sources);
+  addAlerts(metrics, sources);
   addRecording(metrics, sources);
+  if (sources.database !== undefined) addDatabase(metrics, sources.database);
+  addSource(metrics, sources);
   addProcess(metrics, sources, delay);
 }
 
@@ -74,6 +89,43 @@ function addProtections(metrics: MetricRegistry, { protections }: MetricsSources
   );
 }
 
+function addAlerts(metrics: MetricRegistry, { alerts }: MetricsSources): void {
+  metrics.gauge('prefixd_alerts_waiting', 'Alerts that wait to be sent', ['destination'], () =>
+    (alerts?.() ?? []).map(({ name, waiting }) => [{ destination: name }, waiting] as const),
+  );
+}
+
+function addSource(metrics: MetricRegistry, { clock, source }: MetricsSources): void {
+  metrics.gauge(
+    'prefixd_inventory_copy_age_seconds',
+    "Time since another system's inventory in use was read; absent without one",
+    [],
+    () => {
+      const copy = source?.()?.copy;
+      return copy === undefined ? [] : [[{}, Math.max(0, clock() - copy.readAt) / 1000]];
+    },
+  );
+  metrics.gauge(
+    'prefixd_inventory_last_success_timestamp_seconds',
+    'Last complete read of the inventory (Unix time); absent before the first one',
+    [],
+    () => {
+      const at = source?.()?.lastSuccessAt;
+      return at === undefined ? [] : [[{}, at / 1000]];
+    },
+  );
+  metrics.gauge(
+    'prefixd_inventory_objects',
+    "Entries of another system's inventory in use, by kind",
+    ['kind'],
+    () => Object.entries(source?.()?.copy?.size ?? {}).map(([kind, count]) => [{ kind }, count] as const),
+  );
+  metrics.gauge('prefixd_inventory_waiting', 'New inventories that wait for an operator: 0 or 1', [], () => {
+    const status = source?.();
+    return status === undefined ? [] : [[{}, status.waiting === undefined ? 0 : 1]];
+  });
+}
+
 function addRecording(metrics: MetricRegistry, { clock, recording }: MetricsSources): void {
   metrics.gauge(
     'prefixd_journal_write_pending_seconds',
@@ -89,6 +141,34 @@ function addRecording(metrics: MetricRegistry, { clock, recording }: MetricsSour
     'Operator actions that are in effect but not in the journal yet',
     [],
     () => [[{}, recording?.()?.unrecorded ?? 0]],
+  );
+}
+
+function addDatabase(metrics: MetricRegistry, database: JournalDatabase): void {
+  metrics.gauge(
+    'prefixd_journal_database_up',
+    'With storage.driver postgres: 1 while the journal can be written',
+    [],
+    () => [[{}, database.trouble() === undefined ? 1 : 0]],
+  );
+  metrics.total(
+    'prefixd_journal_database_reconnects_total',
+    "New connections to the journal's database after one was lost",
+    [],
+    () => [[{}, database.counts.reconnects]],
+  );
+  metrics.total(
+    'prefixd_journal_commits_resolved_total',
+    'Groups of facts whose commit was not answered, by outcome: found, repeated or refused',
+    ['outcome'],
+    () =>
+      (['found', 'repeated', 'refused'] as const).map((outcome) => [{ outcome }, database.counts[outcome]]),
+  );
+  metrics.total(
+    'prefixd_journal_facts_rewritten_total',
+    'Acknowledged facts that the database had lost and that were written again from memory',
+    [],
+    () => [[{}, database.counts.rewritten]],
   );
 }
 

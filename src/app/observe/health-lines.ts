@@ -7,6 +7,7 @@ import type { StateView } from '../../core/state/state.ts';
 import { countWords, errorText, secondsWords } from '../../net/text.ts';
 import type { AuditCondition } from '../../store/audit/audit.ts';
 import type { HealthCode } from '../../view/health.ts';
+import type { SourceStatus } from '../../view/inventory-source-view.ts';
 import type { ProtectionStatus } from '../../view/protection-view.ts';
 
 /** Maximum number of customers that are named; the others are counted. */
@@ -83,21 +84,33 @@ const SNAPSHOT_MS = 300_000;
 /** Time after which a pending write to the audit log is reported (ms). */
 const AUDIT_MS = 10_000;
 
+/** What holds the journal, and the key of the configuration that names it. */
+export interface JournalMedium {
+  readonly noun: string;
+  readonly key: string;
+}
+
+const DISK: JournalMedium = { noun: 'disk', key: 'storage.path' };
+
 /** Returns lines for journal writes that hang, and for commands that are in effect but not recorded. */
-export function recordingLines(recording: Recording, now: number): readonly HealthLine[] {
+export function recordingLines(
+  recording: Recording,
+  now: number,
+  { noun, key }: JournalMedium = DISK,
+): readonly HealthLine[] {
   const { phase, writingSince, snapshottingSince, unrecorded, unrecordedSince } = recording;
   const lines: HealthLine[] = [];
   if (phase === 'stalled' && writingSince !== undefined) {
-    const text = `${JOURNAL_HANGS}; check the disk of storage.path`;
+    const text = `${JOURNAL_HANGS}; check the ${noun} of ${key}`;
     lines.push({ code: 'journal_stalled', key: '', text, since: writingSince });
   }
   if (unrecorded > 0 && unrecordedSince !== undefined) {
     const what = countWords(unrecorded, "operator's action is", "operators' actions are");
-    const text = `${what} in effect but not recorded yet: repair the disk before you restart prefixd, or repeat them afterwards`;
+    const text = `${what} in effect but not recorded yet: repair the ${noun} before you restart prefixd, or repeat them afterwards`;
     lines.push({ code: 'unrecorded', key: '', text, since: unrecordedSince });
   }
   if (snapshottingSince !== undefined && now - snapshottingSince >= SNAPSHOT_MS) {
-    const text = `writing a snapshot has taken more than ${secondsWords(SNAPSHOT_MS / 1000)}; the journal is complete; check the disk of storage.path`;
+    const text = `writing a snapshot has taken more than ${secondsWords(SNAPSHOT_MS / 1000)}; the journal is complete; check the ${noun} of ${key}`;
     lines.push({ code: 'snapshot', key: 'slow', text, since: snapshottingSince });
   }
   return lines;
@@ -149,6 +162,26 @@ export function requestLines(
   if (reading !== undefined) {
     const text = `scrubber-requests.json could not be read at the start (${reading}) and is now scrubber-requests.json.damaged: check at your scrubbers which prefixes they protect, then restart prefixd`;
     lines.push({ code, key: 'reading', text });
+  }
+  return lines;
+}
+
+/** Returns lines for an inventory that cannot be read, or waits for an operator. */
+export function sourceLines(status: SourceStatus | undefined): readonly HealthLine[] {
+  if (status === undefined) return [];
+  const { from, copy, failure, waiting } = status;
+  const lines: HealthLine[] = [];
+  if (copy === undefined && waiting === undefined) {
+    const why = failure === undefined ? 'it is being read' : failure.text;
+    const text = `no inventory of ${from} yet: reports about its customers are refused: ${why}`;
+    lines.push({ code: 'inventory', key: 'none', text });
+  } else if (failure !== undefined) {
+    const text = `the inventory of ${from} cannot be read (${failure.code}); the copy stays in use: ${failure.text}`;
+    lines.push({ code: 'inventory', key: 'failure', text, since: failure.since });
+  }
+  if (waiting !== undefined) {
+    const text = `a new inventory of ${from} is not used: ${waiting.reason}; look at prefixd inventory diff, then prefixd inventory accept`;
+    lines.push({ code: 'inventory', key: 'waiting', text, since: waiting.since });
   }
   return lines;
 }

@@ -3,15 +3,17 @@
  * requests; the rooms do not know about it. Bounds labels from outside, so that no sender can make the number of series
  * grow.
  */
+import type { SyncReport } from '../../inventory/inventory-sync.ts';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Counter, Histogram } from 'prom-client';
 import type { RequestReport, RequestResult } from '../../cloud/protection.ts';
 import type { RecordedFact } from '../../core/facts.ts';
 import { KNOWN_VECTORS } from '../../core/policy/vectors.ts';
 import type { RefusalReason } from '../../core/types.ts';
-import type { RequestObservation } from '../../http/dependencies.ts';
+import type { RequestObservation, WebhookOutcome } from '../../http/dependencies.ts';
 import type { WorkClass } from '../../http/turns.ts';
 import { forgetOldest } from '../../net/queue.ts';
+import { ExchangeMetrics } from './exchange-metrics.ts';
 import { addGauges, DELAY_RESOLUTION_MS, type MetricsSources } from './gauges.ts';
 import { MetricRegistry } from './metric-registry.ts';
 
@@ -67,10 +69,13 @@ export class Metrics {
   readonly #facts: Counter<'type'>;
   readonly #requests: Counter<'method' | 'route' | 'code'>;
   readonly #shed: Counter<'class'>;
+  readonly #webhooks: Counter<'webhook' | 'outcome'>;
   readonly #requestSeconds: Histogram<'route'>;
   readonly #fsyncSeconds: Histogram;
   readonly #alerts: Counter<'destination' | 'outcome'>;
+  readonly #exchange: ExchangeMetrics | undefined;
   readonly #scrubberRequests: Counter<'scrubber' | 'request' | 'result'>;
+  readonly #inventoryReads: Counter<'result'>;
 
   constructor(sources: MetricsSources) {
     this.#events = this.#registry.counter('prefixd_events_ingested_total', 'Events that detectors reported', [
@@ -100,6 +105,11 @@ export class Metrics {
       ['class'],
     );
     for (const work of ['read', 'event'] as const) this.#shed.inc({ class: work }, 0);
+    this.#webhooks = this.#registry.counter(
+      'prefixd_webhook_documents_total',
+      'Documents that webhooks received, by outcome: events, nothing, refused or unreadable',
+      ['webhook', 'outcome'],
+    );
     this.#alerts = this.#registry.counter(
       'prefixd_alerts_sent_total',
       'Alerts by outcome of their delivery',
@@ -109,6 +119,11 @@ export class Metrics {
       'prefixd_scrubber_requests_total',
       'Requests to cloud scrubbers to start or stop protection, by result of each attempt',
       ['scrubber', 'request', 'result'],
+    );
+    this.#inventoryReads = this.#registry.counter(
+      'prefixd_inventory_reads_total',
+      "Reads of another system's inventory, by result: unchanged, adopted, waiting or failed",
+      ['result'],
     );
     this.#requestSeconds = this.#registry.histogram(
       'prefixd_http_request_duration_seconds',
@@ -128,6 +143,7 @@ export class Metrics {
     );
     this.#latency = new UpdateLatency(sources.clock, (seconds) => updateSeconds.observe(seconds));
     addGauges(this.#registry, sources, this.#delay);
+    this.#exchange = sources.exchange && new ExchangeMetrics(this.#registry, sources.exchange);
     this.#delay.enable();
     this.#registry.addProcessMetrics();
     this.#subscriptions = [
@@ -155,6 +171,11 @@ export class Metrics {
     };
   }
 
+  /** Counts a document of a webhook; the names are those of the configuration. */
+  onWebhook(webhook: string, outcome: WebhookOutcome): void {
+    this.#webhooks.inc({ webhook, outcome });
+  }
+
   /** Counts an answered request. */
   onRequest({ method, route, status, seconds }: RequestObservation): void {
     this.#requests.inc({ method, route, code: String(status) });
@@ -176,9 +197,24 @@ export class Metrics {
     this.#alerts.inc({ destination, outcome }, count);
   }
 
+  /** Records the time from a mitigation's publication at another POP to its import here (ms). */
+  onImported(ageMs: number): void {
+    this.#exchange?.onImported(ageMs);
+  }
+
+  /** Counts versions of mitigations that were published. */
+  onPublished(count: number): void {
+    this.#exchange?.onPublished(count);
+  }
+
   /** Counts an attempt to start or stop protection. `scrubber` comes from the configuration. */
   onScrubberRequest(scrubber: string, request: RequestReport['request'], result: RequestResult): void {
     this.#scrubberRequests.inc({ scrubber, request, result });
+  }
+
+  /** Counts a read of another system's inventory. */
+  onInventoryRead(result: SyncReport['type']): void {
+    if (result !== 'recovered') this.#inventoryReads.inc({ result });
   }
 
   /** Stops counting. */
@@ -196,7 +232,10 @@ export class Metrics {
       this.#events.inc({ source, vector: this.#vectorLabels.label(detection.vector) });
       if (refusal !== null) this.#rejections.inc({ reason: refusal });
     }
-    if (fact.type === 'import.refused') this.#rejections.inc({ reason: fact.reason });
+    if (fact.type === 'import.refused') {
+      this.#rejections.inc({ reason: fact.reason });
+      this.#exchange?.onRefused(fact.reason);
+    }
     // A refused event is counted above; this counts operators' own mitigations.
     if (fact.type === 'mitigation.rejected' && fact.mitigation.triggeringEventId === null) {
       this.#rejections.inc({ reason: fact.mitigation.reason });

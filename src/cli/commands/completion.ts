@@ -33,7 +33,7 @@ export function registerCompletion(
     .description('print a completion script for bash, zsh or fish')
     .details(
       'Completes commands, options and values.',
-      'Asks the running daemon for the names of neighbors, customers, scrubbers, mitigations and safelist entries.',
+      'Asks the running daemon for the names of neighbors, customers, scrubbers, mitigations, safelist entries and destinations of alerts.',
     )
     .addArgument(new Argument('<shell>').choices(Object.keys(SCRIPTS)))
     .examples(
@@ -116,6 +116,10 @@ export const KINDS: ReadonlyMap<string, LookUp> = new Map<string, LookUp>([
     'customer',
     async (client) =>
       liveValues(record(await client.get('/v1/config/inventory')).customers, 'customer_id', 'name'),
+  ],
+  [
+    'destination',
+    async (client) => liveValues(record(await client.get('/v1/alerts')).destinations, 'name', 'type'),
   ],
   ['entry', async (client) => liveValues(await client.get('/v1/safelist'), 'prefix', 'reason')],
   ['scrubber', async (client) => liveValues(record(await client.get('/v1/scrubbers')).scrubbers, 'name')],

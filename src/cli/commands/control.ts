@@ -4,6 +4,7 @@ import { LIMITS } from '../../config/file-limits.ts';
 import type { CliCommand } from '../command.ts';
 import { list, record, text } from '../answer.ts';
 import { withClient } from '../client.ts';
+import { popOption, popsBody, reportDone, requireConfirmed } from '../confirmations.ts';
 import { callConfirmed } from '../confirm.ts';
 import { type CommandContext, errorWidth, operatorOf } from '../command-context.ts';
 import { fitted } from '../drawing.ts';
@@ -12,6 +13,12 @@ import { json, wrapped } from '../tables.ts';
 
 /** Added to the time for reading the files (ms): another reload may be running, and the rules must reach the routers. */
 const ADOPTION_MS = 60_000;
+
+interface ControlOptions {
+  readonly reason: string;
+  readonly operator?: string;
+  readonly pop?: string;
+}
 
 export function registerControl(program: CliCommand, contextFor: (command: Command) => CommandContext): void {
   for (const [name, description, details, done] of [
@@ -33,13 +40,24 @@ export function registerControl(program: CliCommand, contextFor: (command: Comma
       .description(description)
       .details(details)
       .addOption(reasonOption())
+      .addOption(popOption())
       .addOption(operatorOption())
-      .examples(`prefixd ${name} --reason "maintenance of edge1"`)
-      .action(async (options: { reason: string; operator?: string }, command: Command) => {
+      .examples(
+        `prefixd ${name} --reason "maintenance of edge1"`,
+        `prefixd ${name} --pop all --reason "wrong playbook deployed"`,
+      )
+      .action(async (options: ControlOptions, command: Command) => {
         const context = contextFor(command);
-        const body = { operator_id: operatorOf(context, options.operator), reason: options.reason };
-        const answer = await withClient(context, (client) => client.post(`/v1/control/${name}`, body));
-        context.io.stdout.write(context.options.format === 'json' ? json(answer) : `${done}\n`);
+        const body = {
+          operator_id: operatorOf(context, options.operator),
+          reason: options.reason,
+          ...popsBody(options.pop),
+        };
+        const answer = record(
+          await withClient(context, (client) => client.post(`/v1/control/${name}`, body)),
+        );
+        reportDone(context, answer, options.pop === undefined ? `${done}\n` : '');
+        requireConfirmed([answer]);
       });
   }
 

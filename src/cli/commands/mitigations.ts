@@ -2,17 +2,17 @@
 import { type Command, Option } from 'commander';
 import { ACTION_TYPES } from '../../core/action.ts';
 import type { CliCommand } from '../command.ts';
-import { countWords } from '../../net/text.ts';
-import { type Fields, list, number, record, records, text } from '../answer.ts';
-import { type ApiClient, withClient } from '../client.ts';
-import { confirm, confirmOrYes } from '../confirm.ts';
-import { CliError, type CommandContext, Exit, operatorOf, UsageError } from '../command-context.ts';
-import { drawingFor, fitted } from '../drawing.ts';
+import { type Fields, number, record, records, text } from '../answer.ts';
+import { withClient } from '../client.ts';
+import { popNames, popOption } from '../confirmations.ts';
+import { type CommandContext, operatorOf } from '../command-context.ts';
+import { drawingFor } from '../drawing.ts';
 import { actionText } from '../shown-action.ts';
 import { enforcementText, isLive, LIVE, mitigationText, statusText } from '../mitigation-text.ts';
 import { type Color, type Column, duration, json, linesBelow, table, widthOf } from '../tables.ts';
 import { operatorOption, reasonOption, watchOption, yesOption } from '../options.ts';
 import { showOrWatch } from '../watch.ts';
+import { targetsSaid, withdraw, type WithdrawOptions } from '../withdrawals.ts';
 import { readNumber, readPorts, readProtocol, readRate } from '../options.ts';
 
 export function registerMitigations(
@@ -35,7 +35,10 @@ export function registerMitigations(
     .option('--active', `same as --status ${LIVE}`)
     .option('--customer <customer>', 'show only mitigations of this customer')
     .option('--victim <address>', 'show only mitigations of this victim')
-    .option('--pop <pop>', 'show only mitigations of this POP')
+    .option(
+      '--pop <pop>',
+      'show only mitigations that this POP keeps or decided; "all": also those of other POPs that are not here',
+    )
     .option('--limit <number>', 'show at most N mitigations (default: 100)')
     .option('--cursor <cursor>', 'continue from the previous page')
     .option('--wide', 'show full ids, and each rule on its own line')
@@ -76,6 +79,7 @@ export function registerMitigations(
     .option('--all', 'withdraw every mitigation')
     .option('--victim <address>', 'withdraw those of this address or prefix, and of prefixes that contain it')
     .option('--customer <customer>', 'withdraw those of this customer')
+    .addOption(popOption())
     .addOption(operatorOption())
     .addOption(yesOption('do not ask for confirmation'))
     .requires(([id], options) => {
@@ -85,6 +89,7 @@ export function registerMitigations(
       'prefixd withdraw 3f2a9c1b --reason "false positive"',
       'prefixd withdraw --victim 203.0.113.10 --reason "attack is over"',
       'prefixd withdraw --customer acme --reason "customer request" --yes',
+      'prefixd withdraw 3f2a9c1b --pop all --reason "false positive"',
       'prefixd withdraw --all --reason "wrong playbook deployed"',
     )
     .action(async (id: string | undefined, options: WithdrawOptions, command: Command) => {
@@ -114,6 +119,7 @@ export function registerMitigations(
     .requiredOption('--ttl <seconds>', 'seconds until it expires')
     .option('--protocol <protocol>', 'protocol by name or number: tcp, udp, icmp, 47, ... (default: any)')
     .option('--port <ports>', 'destination ports, comma-separated (default: any)')
+    .option('--pop <pops>', 'POPs whose routers get the rule, comma-separated, or all (default: this POP)')
     .examples(
       'prefixd mitigate 203.0.113.10 --action police --rate 50mbps --ttl 600 --reason "ticket 4711"',
       'prefixd mitigate 203.0.113.10 --action discard --protocol udp --port 53,123 --ttl 600 --reason "ticket 4711"',
@@ -155,8 +161,8 @@ async function listMitigations(context: CommandContext, options: MitigationListO
   const search = query.size === 0 ? '' : `?${query.toString()}`;
   const answer = await withClient(context, (client) => client.get(`/v1/mitigations${search}`));
   if (context.options.format === 'json') return json(answer);
-  const { mitigations, next_cursor: cursor } = record(answer);
-  const rows = records(mitigations);
+  const { mitigations, next_cursor: cursor, elsewhere } = record(answer);
+  const rows = [...records(mitigations), ...records(elsewhere).map(asRow)];
   if (rows.length === 0) return 'No matching mitigations.\n';
   const notes = [
     ...(rows.some((one) => enforcementColor(one) !== undefined)
@@ -170,12 +176,17 @@ async function listMitigations(context: CommandContext, options: MitigationListO
   return listText(context, rows, options);
 }
 
+/** Returns a row for an active mitigation that only other POPs have. */
+function asRow(one: Fields): Fields {
+  return { ...one, status: 'active', origin: one.pop, is_elsewhere: true };
+}
+
 /** Lists the columns that move below their row on a narrow terminal, in this order. They are never cut. */
 const BELOW = ['ACTION', 'VICTIM'];
 
 function listText(context: CommandContext, rows: readonly Fields[], { wide }: MitigationListOptions): string {
   const drawing = drawingFor(context);
-  let columns = wide === true ? WIDE_COLUMNS : columnsFor(context, rows);
+  let columns = columnsWithPop(wide === true ? WIDE_COLUMNS : columnsFor(context, rows), rows);
   let lines = table(columns, rows, drawing);
   const below: Column<Fields>[] = [];
   for (const title of BELOW) {
@@ -190,6 +201,19 @@ function listText(context: CommandContext, rows: readonly Fields[], { wide }: Mi
     ...(wide === true ? [text(row.rule)] : []),
   ];
   return linesBelow(lines, rows.map(linesOf), drawing.width);
+}
+
+/** Adds a column for the POP that decided, if another POP decided any. */
+function columnsWithPop(
+  columns: readonly Column<Fields>[],
+  rows: readonly Fields[],
+): readonly Column<Fields>[] {
+  if (!rows.some(({ origin }) => typeof origin === 'string')) return columns;
+  return columns.flatMap((column) =>
+    column.title === 'VICTIM'
+      ? [{ title: 'FROM', value: (one: Fields) => text(one.origin) || '-' } as const, column]
+      : [column],
+  );
 }
 
 /** Returns the columns; on a terminal with ids shortened as far as they stay unique in this list. */
@@ -229,6 +253,7 @@ const WIDE_COLUMNS = COLUMNS.filter(({ title }) => title !== 'RULE');
 
 /** Returns the status with a `!` if some neighbor does not enforce it, which shows in the narrowest terminal, too. */
 function listStatus(one: Fields): string {
+  if (one.is_elsewhere === true) return 'not here';
   return enforcementColor(one) === undefined ? statusText(one) : `${statusText(one)} !`;
 }
 
@@ -256,92 +281,6 @@ function endText(one: Fields): string {
   return isLive(one) && Number.isFinite(left) ? duration(left) : '-';
 }
 
-interface WithdrawOptions {
-  readonly reason: string;
-  readonly all?: true;
-  readonly victim?: string;
-  readonly customer?: string;
-  readonly operator?: string;
-  readonly yes?: true;
-}
-
-/** Counts the arguments that choose what to withdraw; exactly one is valid. */
-function targetsSaid(
-  id: string | undefined,
-  { all, victim, customer }: Readonly<Record<string, unknown>> | WithdrawOptions,
-): number {
-  return [id, all, victim, customer].filter((one) => one !== undefined).length;
-}
-
-async function withdraw(
-  context: CommandContext,
-  id: string | undefined,
-  options: WithdrawOptions,
-): Promise<void> {
-  if (targetsSaid(id, options) !== 1)
-    throw new UsageError('use only one of <id>, --victim, --customer, --all');
-  const body = { operator_id: operatorOf(context, options.operator), reason: options.reason };
-  await withClient(context, async (client) => {
-    if (id !== undefined) return await withdrawOne(context, client, id, body);
-    if (options.all !== true) return await withdrawSome(context, client, options, body);
-    if (options.yes !== true) await confirmAll(context, client);
-    const answer = await client.post('/v1/control/withdraw-all', body);
-    if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
-    context.io.stdout.write(
-      `${countWords(list(record(answer).affected).length, 'mitigation is', 'mitigations are')} being withdrawn.\n`,
-    );
-  });
-}
-
-/** Withdraws the mitigations of a victim or a customer; asks for confirmation if there is more than one. */
-async function withdrawSome(
-  context: CommandContext,
-  client: ApiClient,
-  { victim, customer, yes }: WithdrawOptions,
-  body: unknown,
-): Promise<void> {
-  const query = new URLSearchParams({ status: LIVE, limit: '1000' });
-  if (victim !== undefined) query.set('victim_ip', victim);
-  if (customer !== undefined) query.set('customer_id', customer);
-  const found = records(record(await client.get(`/v1/mitigations?${query.toString()}`)).mitigations);
-  const ids = found.filter((one) => one.ending !== true).map((one) => text(one.mitigation_id));
-  if (ids.length === 0) {
-    throw new CliError(Exit.NotFound, `no active mitigations of ${victim ?? `customer ${customer}`}`);
-  }
-  if (ids.length > 1 && yes !== true) {
-    await confirmOrYes(context, `this withdraws ${countWords(ids.length, 'mitigation')}`);
-  }
-  for (const id of ids) await withdrawOne(context, client, id, body);
-}
-
-async function withdrawOne(
-  context: CommandContext,
-  client: ApiClient,
-  id: string,
-  body: unknown,
-): Promise<void> {
-  const answer = await client.post(`/v1/mitigations/${encodeURIComponent(id)}/withdraw`, body);
-  if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
-  const { mitigation_id: withdrawn, ending } = record(answer);
-  const state = ending === true ? 'is being withdrawn' : 'was withdrawn';
-  context.io.stdout.write(`${fitted(context, `${text(withdrawn)} ${state}.`)}\n`);
-}
-
-/** Asks for confirmation at a terminal; without one throws CliError 5, because scripts must use `--yes`. */
-async function confirmAll(context: CommandContext, client: ApiClient): Promise<void> {
-  if (!context.io.inputIsTerminal) {
-    throw new CliError(
-      Exit.InvalidInput,
-      'nothing was changed: this withdraws every mitigation; to confirm, repeat the command with --yes',
-    );
-  }
-  const live = number(record(record(await client.get('/v1/health/detail')).mitigations).live);
-  await confirm(
-    context.io,
-    live === 1 ? 'Withdraw the only mitigation?' : `Withdraw all ${live} mitigations?`,
-  );
-}
-
 interface MitigateOptions {
   readonly action: string;
   readonly rate?: string;
@@ -353,6 +292,7 @@ interface MitigateOptions {
   readonly ttl: string;
   readonly protocol?: string;
   readonly port?: string;
+  readonly pop?: string;
   readonly reason: string;
   readonly operator?: string;
 }
@@ -372,6 +312,7 @@ async function mitigate(context: CommandContext, victim: string, options: Mitiga
       ...(options.ip === undefined ? {} : { ip: options.ip }),
       ...(options.copy === true ? { copy: true } : {}),
       ttl_seconds: readNumber('--ttl', options.ttl),
+      ...(options.pop === undefined ? {} : { pops: popNames(options.pop) }),
       reason: options.reason,
     }),
   );

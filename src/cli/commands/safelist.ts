@@ -4,6 +4,7 @@ import type { CliCommand } from '../command.ts';
 import { countWords } from '../../net/text.ts';
 import { list, record, records, text } from '../answer.ts';
 import { withClient } from '../client.ts';
+import { popOption, popsBody, reportDone, requireConfirmed } from '../confirmations.ts';
 import { callConfirmed } from '../confirm.ts';
 import { type CommandContext, operatorOf } from '../command-context.ts';
 import { drawingFor, fitted } from '../drawing.ts';
@@ -38,38 +39,63 @@ export function registerSafelist(
       'Asks for confirmation if that would withdraw many mitigations. The entry stays until it is removed.',
     )
     .addOption(reasonOption())
+    .addOption(popOption())
     .addOption(operatorOption())
     .addOption(yesOption('do not ask for confirmation, even if many mitigations are withdrawn'))
-    .examples('prefixd safelist add 192.0.2.53/32 --reason "resolver"')
+    .examples(
+      'prefixd safelist add 192.0.2.53/32 --reason "resolver"',
+      'prefixd safelist add 192.0.2.53/32 --pop all --reason "resolver"',
+    )
     .action(async (prefix: string, options: AddOptions, command: Command) => {
       const context = contextFor(command);
-      const body = { operator_id: operatorOf(context, options.operator), prefix, reason: options.reason };
+      const body = {
+        operator_id: operatorOf(context, options.operator),
+        prefix,
+        reason: options.reason,
+        ...popsBody(options.pop),
+      };
       const answer = await withClient(context, (client) =>
         callConfirmed(context, options.yes === true, (confirm) =>
           client.post('/v1/safelist', { ...body, ...confirm }),
         ),
       );
-      if (context.options.format === 'json') return void context.io.stdout.write(json(answer));
       const { prefix: added, withdrawn } = record(answer);
-      const said = `${text(added)} is on the safelist; ${countWords(list(withdrawn).length, 'mitigation is', 'mitigations are')} being withdrawn.`;
-      context.io.stdout.write(`${fitted(context, said)}\n`);
+      const count = countWords(list(withdrawn).length, 'mitigation is', 'mitigations are');
+      const said =
+        withdrawn === undefined
+          ? `${text(added)} is added to the safelist as follows.`
+          : `${text(added)} is on the safelist; ${count} being withdrawn.`;
+      reportDone(context, record(answer), `${fitted(context, said)}\n`);
+      requireConfirmed([record(answer)]);
     });
 
   safelist
     .command('remove <entry>')
     .description('remove a prefix that was added by command or over the API')
     .details('Entries of prefixd.yaml can be removed only there.')
-    .examples('prefixd safelist remove 192.0.2.53/32')
-    .action(async (prefix: string, _options, command: Command) => {
+    .addOption(popOption())
+    .examples('prefixd safelist remove 192.0.2.53/32', 'prefixd safelist remove 192.0.2.53/32 --pop all')
+    .action(async (prefix: string, options: { pop?: string }, command: Command) => {
       const context = contextFor(command);
-      await withClient(context, (client) => client.remove(`/v1/safelist/${encodeURIComponent(prefix)}`));
-      if (context.options.format === 'json') context.io.stdout.write(json({ prefix, removed: true }));
-      else context.io.stdout.write(`${printable(prefix)} is no longer on the safelist.\n`);
+      const { pops } = popsBody(options.pop);
+      const query = pops === undefined ? '' : `?pops=${pops.map(encodeURIComponent).join(',')}`;
+      const answer = record(
+        await withClient(context, (client) =>
+          client.remove(`/v1/safelist/${encodeURIComponent(prefix)}${query}`),
+        ),
+      );
+      const said =
+        pops === undefined
+          ? `${printable(prefix)} is no longer on the safelist.\n`
+          : `${printable(prefix)} is removed from the safelist as follows.\n`;
+      reportDone(context, pops === undefined ? { prefix, removed: true } : answer, said);
+      requireConfirmed([answer]);
     });
 }
 
 interface AddOptions {
   readonly reason: string;
+  readonly pop?: string;
   readonly operator?: string;
   readonly yes?: true;
 }

@@ -10,6 +10,7 @@ import type { Detection, Mitigation } from '../../core/types.ts';
 import { timeText } from '../../net/time.ts';
 import { CliError, type CommandContext, Exit, readInput } from '../command-context.ts';
 import { fitted } from '../drawing.ts';
+import { offlineConfig } from '../offline-config.ts';
 import { pairs, printable } from '../tables.ts';
 
 interface SimulateOptions {
@@ -56,7 +57,7 @@ async function simulate(context: CommandContext, file: string, options: Simulate
     import('../../app/simulate.ts'),
     import('../../view/mitigation.ts'),
   ]);
-  const { policy, vectorMaps } = await configOf(context, options.config);
+  const { policy, vectorMaps } = await offlineConfig(context, options.config);
   const simulation = new app.Simulation(policy);
   const ruleText: RuleText = (mitigation) => app.ruleText(mitigation, policy.targets);
   const say = (step: SimulatedStep): void => {
@@ -91,17 +92,6 @@ async function simulate(context: CommandContext, file: string, options: Simulate
       ? `${JSON.stringify({ summary: summaryJson(summary) })}\n`
       : `\n${summaryText(summary)}`,
   );
-}
-
-async function configOf(context: CommandContext, said: string | undefined): Promise<LoadedConfig> {
-  const { formatProblem } = await import('../../config/config-problem.ts');
-  const folder = said ?? context.io.env.PREFIXD_CONFIG;
-  const result =
-    folder === undefined
-      ? await (await import('../../config/default.ts')).defaultConfig()
-      : await (await import('../../config/load-apart.ts')).loadConfigApart(folder, null);
-  if (result.ok) return result.config;
-  throw new CliError(Exit.InvalidInput, result.problems.map(formatProblem).map(printable).join('\n'));
 }
 
 async function isFolder(file: string): Promise<boolean> {

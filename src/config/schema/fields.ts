@@ -1,13 +1,37 @@
 /** Defines the kinds of values that only prefixd.yaml has; the others are in core/policy/value-kinds.ts. */
 import { z } from 'zod';
 import { parseAnyCommunity } from '../../bgp/wire/communities.ts';
-import { isSafeName, text } from '../../core/policy/value-kinds.ts';
+import { integer, isSafeName, text } from '../../core/policy/value-kinds.ts';
 import { VECTOR_PATTERN, VECTOR_SYNTAX } from '../../core/policy/vectors.ts';
 import { parseAddress, parseZonedAddress } from '../../net/prefix.ts';
 import { isLoopbackAddress } from '../../net/special-addresses.ts';
 
 /** A name that is safe in labels, logs and API paths. */
 export const name = text('a name of 1 to 64 letters, digits, ".", "_" or "-"', isSafeName);
+
+/** A prefix length as text or number: `/24` or `24`. Read it with `lengthOf`. */
+export function prefixLength(most: number) {
+  const isLength = (value: string | number): boolean => {
+    const length = lengthOf(value);
+    return Number.isInteger(length) && length >= 1 && length <= most;
+  };
+  return z
+    .union([z.string(), z.number()])
+    .refine(isLength)
+    .meta({ expects: `a prefix length from /1 to /${most}` });
+}
+
+/** Returns the number of a prefix length; NaN if it is none. */
+export function lengthOf(value: string | number): number {
+  return typeof value === 'number'
+    ? value
+    : /^\/?\d{1,3}$/.test(value)
+      ? Number(value.replace('/', ''))
+      : Number.NaN;
+}
+
+/** A duration of at most a year. */
+export const seconds = (least: number): z.ZodInt => integer(least, 31_536_000, 'seconds');
 
 export const vector = text(`a vector: ${VECTOR_SYNTAX}, such as udp_flood`, (value) =>
   VECTOR_PATTERN.test(value),

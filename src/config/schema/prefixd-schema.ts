@@ -1,23 +1,20 @@
 /** Defines prefixd.yaml: every key with its default, range, unit and meaning. */
+import { alerting } from './alerting-schema.ts';
 import { blackhole, scrubbers } from './targets-schema.ts';
 import { z } from 'zod';
-import { ALERT_EVENTS } from '../../alert/alert.ts';
-import { HOLD_MODES } from '../../core/types.ts';
-import { DEFAULT_LABELS, type LabelMap } from '../../intake/alertmanager.ts';
 import { DEFAULT_UNICAST_QUOTAS, POLICY_MODES } from '../../core/policy/policy.ts';
 import { DEFAULT_PROFILES, type ProfileName } from '../../core/policy/profile.ts';
-import { decimal, flag, integer, oneOf, prefix, words } from '../../core/policy/value-kinds.ts';
+import { decimal, flag, integer, oneOf, prefix } from '../../core/policy/value-kinds.ts';
 import { auth } from './auth-schema.ts';
 import { bgp } from './bgp-schema.ts';
-import { environment, listen, name, path, quota, vector, webUrl } from './fields.ts';
-
-const hold = oneOf(HOLD_MODES);
+import { detectors } from './detectors-schema.ts';
+import { listen, name, path, prefixLength, quota, seconds } from './fields.ts';
+import { exchange } from './exchange-schema.ts';
+import { inventorySource } from './source-schema.ts';
+import { storage } from './storage-schema.ts';
 
 /** Default of `http.listen`. */
 export const DEFAULT_LISTEN = '127.0.0.1:8080';
-
-/** Default of `storage.path`. */
-export const DEFAULT_STORAGE = './data';
 
 const tls = z.strictObject({
   cert_path: path.describe("PEM file with the server's certificate chain."),
@@ -52,6 +49,19 @@ const guardrails = z.strictObject({
   dst_prefix_maxlen: integer(1, 32).default(32).describe('Longest IPv4 destination prefix of a rule.'),
   dst_prefix_minlen_v6: integer(1, 128).default(128).describe('Shortest IPv6 destination prefix of a rule.'),
   dst_prefix_maxlen_v6: integer(1, 128).default(128).describe('Longest IPv6 destination prefix of a rule.'),
+  aggregate_from: integer(2, 65_536)
+    .optional()
+    .describe(
+      'Number of attacked hosts of one prefix from which one rule covers the prefix. Precedes `aggregation.hosts`.',
+    ),
+  aggregate_to: prefixLength(32)
+    .optional()
+    .describe(
+      'Length up to which an IPv4 rule may cover a prefix, such as `/24`: for many hosts of it, or for a report that names it. Precedes `aggregation.to_v4`, and allows what `dst_prefix_minlen` would refuse.',
+    ),
+  aggregate_to_v6: prefixLength(128)
+    .optional()
+    .describe('The same for IPv6, such as `/56`. Precedes `aggregation.to_v6`.'),
   max_ports: integer(1, 64).default(8).describe('Most ports in a rule.'),
   allow_src_prefix_match: flag
     .default(false)
@@ -87,8 +97,6 @@ const quotas = z.strictObject({
     .default(DEFAULT_UNICAST_QUOTAS.maxBlackholedPerPop)
     .describe('Active blackholes of one POP.'),
 });
-
-const seconds = (least: number): z.ZodInt => integer(least, 31_536_000, 'seconds');
 
 const timers = z.strictObject({
   default_ttl_seconds: seconds(1).default(120).describe('TTL of steps that have no `ttl_seconds`.'),
@@ -150,82 +158,12 @@ const observability = z.strictObject({
   audit_log_path: path
     .optional()
     .describe(
-      'File of the audit log, JSON lines; decisions are written within 100 ms. Default: `audit.jsonl` in the folder `storage.path`.',
+      'File of the audit log, JSON lines; decisions are written within 100 ms. Default: `audit.jsonl` in the folder `storage.path`; with `storage.driver: postgres` a table beside the journal.',
     ),
   metrics_listen: listen
     .optional()
     .describe('A separate listener for /metrics, without authentication. Default: only on the API.'),
 });
-
-/** Defaults to the labels that are recognized without configuration. */
-function labels(meaning: keyof LabelMap) {
-  return z
-    .array(words)
-    .min(1)
-    .default([...DEFAULT_LABELS[meaning]]);
-}
-
-const labelMap = z.strictObject({
-  victim_ip: labels('victim_ip').describe('Address under attack.'),
-  vector: labels('vector').describe('Kind of attack.'),
-  protocol: labels('protocol').describe('IP protocol by name or number.'),
-  bps: labels('bps').describe('Bits per second.'),
-  pps: labels('pps').describe('Packets per second.'),
-  confidence: labels('confidence').describe('Confidence, 0 to 1.'),
-  top_dst_ports: labels('top_dst_ports').describe('Destination ports, separated by commas or spaces.'),
-  top_src_ports: labels('top_src_ports').describe('Source ports, separated by commas or spaces.'),
-  tcp_flags: labels('tcp_flags').describe('TCP flags of all packets, such as `syn,!ack`.'),
-  source: labels('source').describe("The detector's name."),
-});
-
-/** Keys of every detector. */
-const detectorKeys = {
-  hold: hold
-    .optional()
-    .describe(
-      '`until_released`: the detector reports the end of an attack, and the TTL is renewed until then; `until_ttl`: it repeats its report. Default: `until_released` for FastNetMon, Alertmanager and Grafana, otherwise `until_ttl`.',
-    ),
-  confidence: decimal(0, 1)
-    .optional()
-    .describe('Confidence of a report that gives none. Default: none, so the mitigation does not escalate.'),
-  repeat_seconds: seconds(1)
-    .optional()
-    .describe(
-      'How often the detector repeats its report while an attack lasts. `prefixd check` warns if rules would expire in between. Default: 4 h for Alertmanager and Grafana, never for FastNetMon, otherwise unknown.',
-    ),
-  vector_map: z
-    .record(words, vector)
-    .default({})
-    .describe("prefixd's vectors by the detector's own names, besides the built-in aliases."),
-};
-
-const detector = z.strictObject(detectorKeys);
-
-/** The detectors whose own message format is supported. */
-const knownDetectors = z.object({
-  alertmanager: z
-    .strictObject({
-      ...detectorKeys,
-      labels: labelMap
-        .prefault({})
-        .describe(
-          'Labels (or else annotations) of an alert by meaning; the first one that the alert has is used.',
-        ),
-    })
-    .prefault({})
-    .describe('Alertmanager. The labels also apply to Grafana.'),
-  fastnetmon: detector.prefault({}).describe('FastNetMon, both editions.'),
-  grafana: detector.prefault({}).describe('Grafana.'),
-});
-
-/** Their sources. */
-export const KNOWN_DETECTORS: readonly string[] = Object.keys(knownDetectors.shape);
-
-const detectors = knownDetectors.catchall(
-  detector.describe(
-    'Any other detector, by the `source` of its events. Names that begin with `x-` are ignored.',
-  ),
-);
 
 const aggregation = z.strictObject({
   hosts: integer(2, 65_536)
@@ -240,52 +178,6 @@ const aggregation = z.strictObject({
   to_v6: integer(1, 128)
     .default(56)
     .describe('Length of the IPv6 prefix; `guardrails.dst_prefix_minlen_v6` must allow it.'),
-});
-
-const destination = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z
-      .literal('slack')
-      .describe('A Slack incoming webhook: about one message per second, a digest if more alerts wait.'),
-    webhook_url_env: environment.describe("Environment variable that contains the webhook's URL."),
-  }),
-  z.strictObject({
-    type: z
-      .literal('pagerduty')
-      .describe(
-        'PagerDuty Events API v2. Each mitigation, each pause and the refusals of each victim are one incident, which is resolved at the end.',
-      ),
-    routing_key_env: environment.describe('Environment variable that contains the routing key.'),
-  }),
-  z.strictObject({
-    type: z.literal('webhook').describe('An HTTP POST with JSON.'),
-    url: webUrl.optional().describe('Destination URL. Required, unless `url_env` is set.'),
-    url_env: environment
-      .optional()
-      .describe('Environment variable that contains the URL, if its path is a secret.'),
-    secret_env: environment
-      .optional()
-      .describe('Environment variable that contains the key of `X-Prefixd-Signature` (HMAC-SHA256).'),
-  }),
-]);
-
-const alerting = z.strictObject({
-  destinations: z.array(destination).default([]).describe('Destinations of alerts.'),
-  events: z
-    .array(oneOf(ALERT_EVENTS))
-    .default([
-      'mitigation.created',
-      'mitigation.escalated',
-      'mitigation.withdrawn',
-      'mitigation.expired',
-      'mitigation.unenforced',
-    ])
-    .describe(
-      'Events that raise an alert. `mitigation.rejected` raises one alert per victim and reason, and for a quota one alert per customer. `mitigation.unenforced`: a neighbor cannot enforce an active mitigation or has no room for it. `scrubber.request_failed`: a cloud scrubber has not accepted a start or a stop. Mitigations that another POP decided raise alerts only if `mitigation.imported` is listed.',
-    ),
-  allow_private_addresses: flag
-    .default(false)
-    .describe('Allows alerts to loopback, private and link-local addresses.'),
 });
 
 /** The content of prefixd.yaml. The output is the effective configuration with the keys of the file. */
@@ -305,13 +197,10 @@ export const settingsSchema = z.strictObject({
     .prefault({})
     .describe('When a mitigation continues with the next step of its playbook.'),
   profiles: profiles.prefault({}).describe("Factors on a playbook's values, by the customer's profile."),
-  storage: z
-    .strictObject({
-      driver: oneOf(['jsonl']).default('jsonl').describe('The journal: JSON lines.'),
-      path: path.default(DEFAULT_STORAGE).describe("The journal's folder; one daemon owns it."),
-    })
-    .prefault({})
-    .describe('Storage of decisions.'),
+  storage: storage.prefault({}).describe('Storage of decisions.'),
+  exchange: exchange
+    .optional()
+    .describe('Shares mitigations with other POPs through PostgreSQL. Default: this POP is on its own.'),
   observability: observability.prefault({}).describe('Logs, audit log and metrics.'),
   safelist: z
     .strictObject({
@@ -339,6 +228,11 @@ export const settingsSchema = z.strictObject({
     ),
   detectors: detectors.prefault({}).describe('Interpretation of detectors and their messages.'),
   alerting: alerting.prefault({}).describe('Alerts to people and programs.'),
+  inventory: inventorySource
+    .optional()
+    .describe(
+      'Another system whose customers are protected ([NetBox](netbox.md)). Customers in inventory.yaml win over it. Default: none.',
+    ),
 });
 
 /** The effective configuration with the keys of the file, before paths are resolved and secrets read. */

@@ -3,6 +3,8 @@
  * prefixd.yaml). Pure. Upstream keeps URLs, keys and headers in the file; here the file names environment variables, so
  * no value is copied.
  */
+import type { ServiceRegion } from '../../alert/alert-destination.ts';
+import { isConnectorUrl } from '../secrets.ts';
 import { isSection, type Note, type Section } from './migrate-notes.ts';
 
 /** Upstream's events and our names for them. */
@@ -15,12 +17,22 @@ const EVENTS: ReadonlyMap<string, string> = new Map([
   ['guardrail.rejected', 'mitigation.rejected'],
 ]);
 
-const PAGERDUTY_EVENTS = 'https://events.pagerduty.com/v2/enqueue';
+/** Hosts of PagerDuty's regions; upstream names the whole URL. */
+const PAGERDUTY_REGIONS: ReadonlyMap<string, ServiceRegion> = new Map([
+  ['https://events.pagerduty.com/v2/enqueue', 'us'],
+  ['https://events.eu.pagerduty.com/v2/enqueue', 'eu'],
+]);
+
+const WEBHOOK_URL = ['webhook_url', 'webhook_url_env', 'URL'] as const;
 
 /** Supported types: the upstream keys that hold a secret, and our keys that name a variable instead. */
 const KINDS: Readonly<Record<string, readonly (readonly [secret: string, key: string, word: string])[]>> = {
-  slack: [['webhook_url', 'webhook_url_env', 'URL']],
+  slack: [WEBHOOK_URL],
+  discord: [WEBHOOK_URL],
+  teams: [WEBHOOK_URL],
+  telegram: [['bot_token', 'bot_token_env', 'TOKEN']],
   pagerduty: [['routing_key', 'routing_key_env', 'KEY']],
+  opsgenie: [['api_key', 'api_key_env', 'KEY']],
   webhook: [
     ['url', 'url_env', 'URL'],
     ['secret', 'secret_env', 'SECRET'],
@@ -28,7 +40,10 @@ const KINDS: Readonly<Record<string, readonly (readonly [secret: string, key: st
 };
 
 /** Keys of our own destinations, kept as they are. */
-const OURS = new Set(['type', 'webhook_url_env', 'routing_key_env', 'url_env', 'secret_env']);
+const OURS = new Set(['type', ...Object.values(KINDS).flatMap((secrets) => secrets.map(([, key]) => key))]);
+
+/** Keys of upstream that are handled besides the secrets. */
+const HANDLED = ['channel', 'events_url', 'headers', 'events', 'chat_id', 'region'];
 
 export function migrateAlerting(upstream: Section, note: Note): Section {
   const given = Array.isArray(upstream.destinations) ? upstream.destinations.filter(isSection) : [];
@@ -63,7 +78,7 @@ function migrateDestination(
     note(
       'todo',
       path,
-      `${/^[a-z]{1,20}$/.test(type) ? type : 'this type of'} destination is not supported; use slack, pagerduty or webhook`,
+      `${/^[a-z]{1,20}$/.test(type) ? type : 'this type of'} destination is not supported; use ${Object.keys(KINDS).join(', ')}`,
     );
     return [];
   }
@@ -80,34 +95,42 @@ function migrateDestination(
       );
     }
   }
-  if (entry.channel !== undefined && entry.channel !== null) {
+  if (type === 'teams' && isConnectorUrl(String(entry.webhook_url))) {
+    note('todo', `${path}.webhook_url`, 'Microsoft has ended connectors: create a workflow, and use its URL');
+  }
+  Object.assign(destination, migrateKeys(entry, type, path, note));
+  const handled = new Set([...OURS, ...secrets.map(([secret]) => secret), ...HANDLED]);
+  for (const key of Object.keys(entry)) {
+    if (!handled.has(key)) note('unknown', `${path}.${key}`, '');
+  }
+  return [destination];
+}
+
+/** Converts the keys that hold no secret. */
+function migrateKeys(entry: Section, type: string, path: string, note: Note): Section {
+  const { channel, chat_id: chat, events_url: eventsUrl, region, headers, events } = entry;
+  if (channel !== undefined && channel !== null) {
     note('dropped', `${path}.channel`, 'a Slack webhook posts to its own channel');
   }
-  if (entry.events_url !== undefined && entry.events_url !== PAGERDUTY_EVENTS) {
-    note(
-      'todo',
-      `${path}.events_url`,
-      'alerts are sent only to the US service of PagerDuty; use a webhook for this account',
-    );
-  }
-  if (isSection(entry.headers) && Object.keys(entry.headers).length > 0) {
+  if (isSection(headers) && Object.keys(headers).length > 0) {
     note(
       'todo',
       `${path}.headers`,
       'custom headers are not supported; the receiver can check X-Prefixd-Signature',
     );
   }
-  const handled = new Set([
-    ...OURS,
-    ...secrets.map(([secret]) => secret),
-    'channel',
-    'events_url',
-    'headers',
-  ]);
-  for (const key of Object.keys(entry)) {
-    if (!handled.has(key)) note('unknown', `${path}.${key}`, '');
+  const ofPagerduty = eventsUrl === undefined ? 'us' : PAGERDUTY_REGIONS.get(String(eventsUrl));
+  if (type === 'pagerduty' && ofPagerduty === undefined) {
+    note('todo', `${path}.events_url`, 'PagerDuty is reached by its region, us or eu; write region');
   }
-  return [destination];
+  const place = type === 'opsgenie' ? region : type === 'pagerduty' ? ofPagerduty : undefined;
+  // An empty list means the events of alerting, as here.
+  const own = Array.isArray(events) && events.length > 0 ? migrateNames(events, `${path}.events`, note) : [];
+  return {
+    ...(type === 'telegram' && chat !== undefined ? { chat_id: String(chat) } : {}),
+    ...(place === 'eu' ? { region: place } : {}),
+    ...(own.length === 0 ? {} : { events: own }),
+  };
 }
 
 /** Upstream treats an empty list as all events; here it would mean the default events. */
@@ -118,10 +141,13 @@ function migrateEvents(value: unknown, needed: boolean, note: Note): readonly st
     note('added', 'alerting.events', "all of upstream's events, because upstream sends all if none is named");
     return [...EVENTS.values()];
   }
-  return given.flatMap((event) => {
+  return migrateNames(given, 'alerting.events', note);
+}
+
+function migrateNames(given: readonly unknown[], path: string, note: Note): readonly string[] {
+  return given.map(String).map((event) => {
     const ours = EVENTS.get(event);
-    if (ours === undefined) return [event];
-    if (ours !== event) note('changed', `alerting.events: ${event}`, ours);
-    return [ours];
+    if (ours !== undefined && ours !== event) note('changed', `${path}: ${event}`, ours);
+    return ours ?? event;
   });
 }

@@ -14,8 +14,8 @@ export const UPSTREAM_ADVICE: Advice = {
   'bgp.neighbors.afi_safi': 'write families: [ipv4-flowspec, ipv6-flowspec]',
   'bgp.neighbors.password_env': 'write md5_password_env',
   'storage.driver.sqlite': 'write jsonl; storage.path then names a folder',
-  'storage.driver.postgres': 'write jsonl; storage.path then names a folder',
-  'storage.connection_string': 'remove it: the journal is a folder, storage.path',
+  'storage.connection_string':
+    'remove it: the journal is a folder, storage.path, or with driver: postgres a database that url_env names',
   'observability.log_format.pretty': 'write text',
   'http.auth.mode.credentials': 'write bearer, and list the tokens under http.auth.tokens',
   'http.cors_origin': 'remove it: the dashboard is served by the API itself',
@@ -27,6 +27,10 @@ export const UPSTREAM_ADVICE: Advice = {
   'escalation.max_escalated_duration_seconds': "remove it: the step's TTL limits it",
   'alerting.destinations.webhook_url': 'write webhook_url_env: the name of a variable that contains it',
   'alerting.destinations.routing_key': 'write routing_key_env: the name of a variable that contains it',
+  'alerting.destinations.bot_token': 'write bot_token_env: the name of a variable that contains it',
+  'alerting.destinations.api_key': 'write api_key_env: the name of a variable that contains it',
+  'alerting.destinations.events_url':
+    'write region: eu if it is the host of the European region, else remove it',
   'alerting.destinations.secret': 'write secret_env: the name of a variable that contains it',
   'alerting.destinations.headers': 'remove it: the receiver can check X-Prefixd-Signature (secret_env)',
   'alerting.destinations.channel': 'remove it: a Slack webhook posts to its own channel',

@@ -12,7 +12,8 @@ import { LIMITS } from '../file-limits.ts';
 import { type DeepPartial, validParts } from '../parse-partial.ts';
 import type { Path, ConfigReport } from '../config-problem.ts';
 import { readRegularFile, refuseSpecialFile } from '../regular-file.ts';
-import { DEFAULT_STORAGE, type Settings, settingsSchema } from '../schema/prefixd-schema.ts';
+import { type Settings, settingsSchema } from '../schema/prefixd-schema.ts';
+import { DEFAULT_STORAGE } from '../schema/storage-schema.ts';
 import type { ConfigProblem } from '../types.ts';
 import { usersFileExposure } from '../users-file.ts';
 import type { YamlSource } from '../yaml/yaml.ts';
@@ -105,7 +106,8 @@ async function writableExposures(
 ): Promise<void> {
   const data = resolve(folder, settings.storage?.path ?? DEFAULT_STORAGE);
   const audit = settings.observability?.audit_log_path;
-  const folders = new Map<string, Path>([[data, ['storage', 'path']]]);
+  const usesFolder = settings.storage?.driver !== 'postgres';
+  const folders = new Map<string, Path>(usesFolder ? [[data, ['storage', 'path']]] : []);
   if (audit !== undefined) {
     const at = dirname(resolve(folder, audit));
     if (!folders.has(at)) folders.set(at, ['observability', 'audit_log_path']);

@@ -16,7 +16,9 @@ import {
 import { likely, looksLike, nearest, slipFor } from '../../net/nearest.ts';
 import type { DeepPartial } from '../parse-partial.ts';
 import type { Findings, Path } from '../config-problem.ts';
-import { KNOWN_DETECTORS, type Settings } from '../schema/prefixd-schema.ts';
+import { KNOWN_DETECTORS, sourcesIn } from '../schema/detectors-schema.ts';
+import type { Settings } from '../schema/prefixd-schema.ts';
+import { webhookSources } from './webhook-checks.ts';
 
 /** Checks one file of playbooks against the settings, parts of which may be missing. */
 export function playbookChecks(data: PlaybooksData, settings: DeepPartial<Settings>, found: Findings): void {
@@ -51,7 +53,7 @@ export function playbookChecks(data: PlaybooksData, settings: DeepPartial<Settin
 function vectorChecks(data: PlaybooksData, settings: DeepPartial<Settings>, found: Findings): void {
   // If the settings cannot be read, the vector maps are unknown.
   if (settings.detectors === undefined) return;
-  const mapped = Object.values(settings.detectors).flatMap((detector) =>
+  const mapped = sourcesIn(settings.detectors).flatMap(([, detector]) =>
     Object.values(detector?.vector_map ?? {}),
   );
   const sent = [...KNOWN_VECTORS, ...mapped.flatMap((vector) => (vector === undefined ? [] : [vector]))];
@@ -270,7 +272,8 @@ function profileChecks({ match }: PlaybookData, at: Path, { customers }: Referen
 /** Warns about a source that is probably a misspelled detector, although any name may be a source. */
 function sourceChecks({ match }: PlaybookData, at: Path, { settings }: Referents, found: Findings): void {
   if (settings.detectors === undefined) return;
-  const known = [...new Set([...KNOWN_DETECTORS, ...Object.keys(settings.detectors)])];
+  const named = sourcesIn(settings.detectors).map(([source]) => source);
+  const known = [...new Set([...KNOWN_DETECTORS, ...named, ...webhookSources(settings.detectors.webhooks)])];
   for (const [source, path] of placed(match.source, [...at, 'source'])) {
     const guess = slipFor(source, known);
     if (guess === undefined) continue;

@@ -4,7 +4,9 @@ import type { Policy } from '../../core/policy/policy.ts';
 import { USUAL_PROFILE } from '../../core/policy/profile.ts';
 import { secondsWords } from '../../net/text.ts';
 import type { Findings, Path } from '../config-problem.ts';
+import { type DetectorEntry, sourcesIn } from '../schema/detectors-schema.ts';
 import type { Settings } from '../schema/prefixd-schema.ts';
+import { endingSources } from './webhook-checks.ts';
 
 /**
  * Seconds between a detector's reports of one attack, by default: Alertmanager's and Grafana's `repeat_interval` is 4
@@ -17,13 +19,14 @@ const REPEATS_BY_DEFAULT: Readonly<Record<string, number>> = {
 };
 
 type Detectors = Settings['detectors'];
-type Detector = Detectors[string];
 
 /** Checks every configured detector whose repetition is known. */
 export function repetitionChecks(detectors: Detectors, policy: Policy, found: Findings): void {
-  for (const [source, detector] of Object.entries(detectors)) {
+  const ending = endingSources(detectors.webhooks);
+  for (const [source, detector] of sourcesIn(detectors)) {
     const at: Path = ['detectors', source, detector.repeat_seconds === undefined ? 'hold' : 'repeat_seconds'];
-    const hold = detector.hold ?? (source in REPEATS_BY_DEFAULT ? 'until_released' : 'until_ttl');
+    const hold =
+      detector.hold ?? (source in REPEATS_BY_DEFAULT || ending.has(source) ? 'until_released' : 'until_ttl');
     if (hold === 'until_released') heldChecks(detector, at, policy, found);
     else ttlChecks(source, detector, at, policy, found);
   }
@@ -31,7 +34,7 @@ export function repetitionChecks(detectors: Detectors, policy: Policy, found: Fi
 
 /** Checks detectors whose TTL is renewed for `max_hold_seconds` after the last report. */
 function heldChecks(
-  { repeat_seconds: every }: Detector,
+  { repeat_seconds: every }: DetectorEntry,
   at: Path,
   { timers }: Policy,
   found: Findings,
@@ -47,7 +50,7 @@ function heldChecks(
 
 function ttlChecks(
   source: string,
-  { repeat_seconds: said }: Detector,
+  { repeat_seconds: said }: DetectorEntry,
   at: Path,
   policy: Policy,
   found: Findings,

@@ -1,13 +1,15 @@
 /** Checks how the keys of prefixd.yaml fit together. Parts of the settings may be missing. */
-import { isPrivateHost } from '../../alert/post.ts';
 import { familyBits, parsePrefix } from '../../net/prefix.ts';
 import { isLoopback, parseListen } from '../schema/fields.ts';
 import { signInChecks } from './sign-in-checks.ts';
 import { neighborChecks } from './neighbor-checks.ts';
 import { slipFor } from '../../net/nearest.ts';
+import { destinationChecks } from './alerting-checks.ts';
 import type { Findings } from '../config-problem.ts';
 import type { DeepPartial } from '../parse-partial.ts';
-import { KNOWN_DETECTORS, type Settings } from '../schema/prefixd-schema.ts';
+import { KNOWN_DETECTORS, sourcesIn } from '../schema/detectors-schema.ts';
+import type { Settings } from '../schema/prefixd-schema.ts';
+import { webhookChecks } from './webhook-checks.ts';
 
 /** Runs all checks on the settings. */
 export function crossChecks(settings: DeepPartial<Settings>, found: Findings): void {
@@ -17,8 +19,10 @@ export function crossChecks(settings: DeepPartial<Settings>, found: Findings): v
   neighborChecks(settings, found);
   guardrailChecks(settings, found);
   timerChecks(settings, found);
-  alertingChecks(settings, found);
+  storageChecks(settings, found);
+  destinationChecks(settings, found);
   detectorChecks(settings, found);
+  webhookChecks(settings, found);
 }
 
 function httpChecks(settings: DeepPartial<Settings>, found: Findings): void {
@@ -122,6 +126,13 @@ function guardrailChecks(settings: DeepPartial<Settings>, found: Findings): void
       );
     }
   }
+  if (rails.aggregate_from !== undefined && rails.aggregate_to === undefined && !allowsPrefixes(settings)) {
+    found.warning(
+      ['guardrails', 'aggregate_from'],
+      'no rule may cover a prefix, so this has no effect',
+      'add aggregate_to: /24 (and aggregate_to_v6 for IPv6)',
+    );
+  }
   if (rails.require_ttl === false) {
     found.warning(['guardrails', 'require_ttl'], 'every rule has a TTL, so false has no effect', 'remove it');
   }
@@ -139,6 +150,16 @@ function guardrailChecks(settings: DeepPartial<Settings>, found: Findings): void
       `keep it only if no ${family} address may ever be mitigated`,
     );
   }
+}
+
+/** True if the guardrails allow a rule for a prefix of the length that aggregation uses, in either family. */
+function allowsPrefixes({ guardrails, aggregation }: DeepPartial<Settings>): boolean {
+  const {
+    dst_prefix_minlen: v4 = 32,
+    dst_prefix_minlen_v6: v6 = 128,
+    aggregate_to_v6: to,
+  } = guardrails ?? {};
+  return to !== undefined || v4 <= (aggregation?.to_v4 ?? 24) || v6 <= (aggregation?.to_v6 ?? 56);
 }
 
 function timerChecks(settings: DeepPartial<Settings>, found: Findings): void {
@@ -164,39 +185,29 @@ function timerChecks(settings: DeepPartial<Settings>, found: Findings): void {
   }
 }
 
-function alertingChecks(settings: DeepPartial<Settings>, found: Findings): void {
-  const allowed = settings.alerting?.allow_private_addresses ?? false;
-  for (const [i, destination] of (settings.alerting?.destinations ?? []).entries()) {
-    if (destination?.type !== 'webhook') continue;
-    const { url: text, url_env: variable } = destination;
-    const path = ['alerting', 'destinations', i, 'url'];
-    if (text !== undefined && variable !== undefined) {
-      found.problem(path, 'url and url_env are both set', 'remove one of the two');
-    }
-    if (text === undefined && variable === undefined) {
-      found.problem(
-        path,
-        'required key url is missing',
-        'add url: a URL that begins with https://, or url_env',
-      );
-    }
-    if (text === undefined) continue;
-    const url = new URL(text);
-    if (!allowed && isPrivateHost(url.hostname)) {
-      found.problem(
-        path,
-        `${url.hostname} is a private address`,
-        'use a public address; alerting.allow_private_addresses controls private ones',
-      );
-    } else if (url.protocol === 'http:') {
-      found.warning(path, 'alerts are sent unencrypted', 'use https://');
-    }
+function storageChecks({ storage }: DeepPartial<Settings>, found: Findings): void {
+  if (storage?.driver === 'postgres') {
+    if (storage.url_env !== undefined) return;
+    found.problem(
+      ['storage', 'driver'],
+      'driver postgres needs url_env, which is not set',
+      "add url_env: the name of an environment variable that contains the database's URL",
+    );
+    return;
+  }
+  for (const key of ['url_env', 'journal'] as const) {
+    if (storage?.[key] === undefined) continue;
+    found.problem(
+      ['storage', key],
+      `${key} has no effect with driver jsonl`,
+      'write driver: postgres, or remove it',
+    );
   }
 }
 
 /** Warns about a name that is probably a misspelled known detector, although any name may be a source. */
 function detectorChecks(settings: DeepPartial<Settings>, found: Findings): void {
-  for (const name of Object.keys(settings.detectors ?? {})) {
+  for (const [name] of sourcesIn(settings.detectors ?? {})) {
     const guess = slipFor(name, KNOWN_DETECTORS);
     if (guess === undefined) continue;
     found.warning(

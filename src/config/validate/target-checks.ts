@@ -48,7 +48,6 @@ export function targetChecks(policy: Policy, settings: Settings, found: Findings
     routeChecks('blackhole', settings.blackhole, ['blackhole'], [32, 128], around, found);
   customerChecks(settings, policy, found);
   announceChecks(settings, found);
-  alertChecks(settings, found);
 }
 
 /** Checks the targets of FlowSpec rules, and warns if no neighbor can use any of them. */
@@ -319,23 +318,5 @@ function scrubberChecks(
       `scrubber ${name} has no redirect target`,
       'add redirect to it, or use divert',
     );
-  }
-}
-
-/** Warns if alerts are sent, but none about a scrubber that fails. */
-function alertChecks({ scrubbers, alerting }: Settings, found: Findings): void {
-  const { destinations, events } = alerting;
-  if (destinations.length === 0) return;
-  const wanted = [
-    { event: 'scrubber.down', is: scrubbers.some(({ probe }) => probe !== undefined) },
-    { event: 'scrubber.request_failed', is: scrubbers.some(({ requests }) => requests !== undefined) },
-  ] as const;
-  for (const { event, is } of wanted) {
-    if (!is || events.includes(event)) continue;
-    const what =
-      event === 'scrubber.down'
-        ? 'a scrubber that fails its probe'
-        : 'a request that a scrubber does not accept';
-    found.warning(['alerting', 'events'], `no alert is sent about ${what}`, `add ${event}`);
   }
 }

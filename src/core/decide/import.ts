@@ -121,6 +121,7 @@ function beginImported(it: Importing, known: Mitigation | undefined): Decision {
     updatedAt: now,
     expiresAt,
     renewAt: null,
+    ...liftedOf(intent, now, expiresAt),
     holds: [],
     endedAt: null,
     triggeringEventId: null,
@@ -166,6 +167,9 @@ function changeImported(it: Importing, known: Mitigation): Decision {
     ...(sameAction(form.action, known.action) ? {} : { action: form.action }),
     ...(intent.step === known.step ? {} : { step: intent.step, stepSince: context.now }),
     ...(samePops(known, intent) ? {} : { pops: intent.pops }),
+    ...((known.away?.probeUntil !== undefined) === (intent.lifted === true)
+      ? {}
+      : { away: null, ...liftedOf(intent, context.now, endOf(it, form)) }),
     ...(known.dryRun && policy.mode === 'enforced' ? { dryRun: false } : {}),
   };
   return decided('changed', [changeFact(known, intent, change)], `${intent.id}: a newer version`);
@@ -199,6 +203,11 @@ function changeFact(known: Mitigation, { step, why }: StandingIntent, change: Mi
     id: known.id,
     change: kind === 'extended' ? change : { ...change, why },
   };
+}
+
+/** Returns the absence of a blackhole that its POP has lifted, so that it has no route here meanwhile, either. */
+function liftedOf({ lifted }: StandingIntent, since: number, probeUntil: number): Pick<Mitigation, 'away'> {
+  return lifted === true ? { away: { since, minSeconds: 0, probeUntil } } : {};
 }
 
 function samePops(known: Mitigation, { pops }: StandingIntent): boolean {

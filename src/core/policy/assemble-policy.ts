@@ -4,7 +4,9 @@
  * checked.
  */
 import type { z } from 'zod';
+import { runToEnd } from '../../net/steps.ts';
 import { customerSchema, type InventoryData, inventorySchema } from './inventory-schema.ts';
+import { overlaySteps } from './inventory-overlay.ts';
 import { buildInventory } from './inventory.ts';
 import { type PlaybooksData, playbookSchema, playbooksSchema } from './playbook-schema.ts';
 import { buildPlaybooks } from './playbook.ts';
@@ -17,6 +19,8 @@ export interface PolicySource {
   /** Names the source in messages. */
   readonly name: string;
   readonly data: unknown;
+  /** True: the other sources' customers win over these, as inventory.yaml does over another system. */
+  readonly yields?: boolean;
 }
 
 /** What the settings contribute. */
@@ -46,11 +50,13 @@ export function assemblePolicy<Source extends PolicySource>(
   settings: PolicySettings | undefined,
   sources: readonly Source[],
 ): AssembledPolicy<Source> {
-  const inventories = sources
-    .filter(({ kind }) => kind === 'inventory')
-    .map((source) =>
-      readPart(source, 'customers', inventorySchema, customerSchema, (customers) => ({ customers })),
-    );
+  const inventories = yielding(
+    sources
+      .filter(({ kind }) => kind === 'inventory')
+      .map((source) =>
+        readPart(source, 'customers', inventorySchema, customerSchema, (customers) => ({ customers })),
+      ),
+  );
   const playbooks = sources
     .filter(({ kind }) => kind === 'playbooks')
     .map((source) =>
@@ -76,6 +82,26 @@ export function assemblePolicy<Source extends PolicySource>(
       ? undefined
       : { ...settings, inventory: builtInventory.inventory, playbooks: builtPlaybooks.playbooks };
   return { policy, inventories, playbooks, problems };
+}
+
+/** Lets the sources that yield give way to the others, behind which they come. */
+function yielding<Source extends PolicySource>(
+  parts: readonly PolicyPart<Source, InventoryData>[],
+): readonly PolicyPart<Source, InventoryData>[] {
+  const first = parts.filter(({ source }) => source.yields !== true);
+  const written = { customers: first.flatMap(({ data }) => data.customers) };
+  const others = parts.filter(({ source }) => source.yields === true);
+  return [
+    ...first,
+    ...others.map((part) => {
+      const { customers, places } = runToEnd(overlaySteps(written, part.data));
+      return {
+        ...part,
+        data: { customers: [...customers] },
+        places: places.map((place) => part.places[place] ?? place),
+      };
+    }),
+  ];
 }
 
 /** Finds the source, and the path in it, for a path as if all sources of one kind were one. */

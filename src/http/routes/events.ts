@@ -23,7 +23,8 @@ import { type App, callerOf, detectorOf, scopeContext, scopeOf } from '../reques
 import { page } from '../paging.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { readAlertmanager, readBatched, readEvent, recordedProblems, reportOf } from '../detectors.ts';
-import { registerFastNetMon } from './fastnetmon.ts';
+import { registerFastNetMon, type Submission } from './fastnetmon.ts';
+import { registerWebhooks } from './webhooks.ts';
 import { requireVictim } from './mitigations.ts';
 import { HttpProblem, invalidFields, toProblem } from '../http-problem.ts';
 import { clientOf, LIMITED, LIMITED_WITH_503, type TokenBuckets } from '../rate-limit.ts';
@@ -225,14 +226,12 @@ export async function registerEvents(
     },
   );
 
-  await registerFastNetMon(
-    app,
-    {
-      one: submitSignal,
-      all: (signals, request) => submitAll(signals, (signal) => signal, request),
-    },
-    () => deps.vectorMaps?.(),
-  );
+  const submission: Submission = {
+    one: submitSignal,
+    all: (signals, request) => submitAll(signals, (signal) => signal, request),
+  };
+  await registerFastNetMon(app, submission, () => deps.vectorMaps?.());
+  await registerWebhooks(app, submission, deps);
 
   app.get(
     '/v1/events',

@@ -2,26 +2,29 @@
 import { actionRefusal, type CallerScope, seesMitigation } from '../../access/caller-scope.ts';
 import { DISCARD, type MitigationAction, type RedirectTarget } from '../../core/action.ts';
 import { z } from 'zod';
-import { countNeighbors } from '../../control/rule-view.ts';
 import type { ReconcilerView } from '../../control/types.ts';
-import { isForHere } from '../../core/intent.ts';
 import { protocolNumber } from '../../core/policy/vectors.ts';
-import { holdsOf } from '../../core/state/holds.ts';
-import { lifeFromItself } from '../../core/state/life.ts';
-import type { StateView } from '../../core/state/state.ts';
 import type { Mitigation } from '../../core/types.ts';
 import { isPrefixVictim, victimPrefix } from '../../core/victim.ts';
 import { readVictim } from '../../intake/read-victim.ts';
 import { canonicalAddress, covers } from '../../net/prefix.ts';
-import { historyView, omittedView } from '../../view/history.ts';
-import { decidedMitigationView, holdView } from '../../view/mitigation.ts';
-import { protectionView } from '../../view/protection-view.ts';
 import type { MitigationStatusSchema } from '../../view/schemas.ts';
 import { effectView, expectAnswer } from '../answers.ts';
 import { type App, operatorOf, scopeContext, scopeOf } from '../request-context.ts';
+import { mitigationDetailView, mitigationView, shownStatus } from '../mitigation-views.ts';
 import { page } from '../paging.ts';
-import type { HttpDependencies, ProtectionsView } from '../dependencies.ts';
+import type { HttpDependencies } from '../dependencies.ts';
 import { HttpProblem, invalidField } from '../http-problem.ts';
+import {
+  ALL_POPS,
+  choosePops,
+  confirmationsShape,
+  doneHere,
+  mitigationPops,
+  namedPops,
+  refuseOtherPops,
+} from '../other-pops.ts';
+import { elsewhereView, ElsewhereSchema } from './pops.ts';
 import { MitigateBody, MitigationQuery, WithdrawBody } from '../request-schemas.ts';
 import { commonProblems, effectShape, MitigationDetailSchema, MitigationSchema } from '../answer-schemas.ts';
 import type { ReadRoom } from '../read-room.ts';
@@ -60,14 +63,14 @@ const SHORT_ID = /^[0-9a-f][0-9a-f-]{3,34}$/;
  * HttpProblem 404 for an unknown or malformed id, and 409 if several ids begin with it. What the caller does not see does
  * not exist.
  */
-function findMitigation(
-  mitigations: ReadonlyMap<string, Mitigation>,
+function findMitigation<One extends Pick<Mitigation, 'id'>>(
+  mitigations: ReadonlyMap<string, One>,
   id: string,
-  isSeen: (mitigation: Mitigation) => boolean,
-): Mitigation {
+  isSeen: (mitigation: One) => boolean = () => true,
+): One {
   const known = mitigations.get(id);
   if (known !== undefined && isSeen(known)) return known;
-  const alike: Mitigation[] = [];
+  const alike: One[] = [];
   if (SHORT_ID.test(id)) {
     for (const mitigation of mitigations.values()) {
       if (mitigation.id.startsWith(id) && isSeen(mitigation)) alike.push(mitigation);
@@ -83,9 +86,14 @@ function findMitigation(
 }
 
 /** Returns true if the mitigation is for this address, or for a prefix that covers it. */
-function isAbout(mitigation: Mitigation, victim: string): boolean {
+function isAbout(mitigation: Pick<Mitigation, 'victim'>, victim: string): boolean {
   if (mitigation.victim === victim) return true;
   return isPrefixVictim(mitigation.victim) && covers(victimPrefix(mitigation.victim), victimPrefix(victim));
+}
+
+/** Returns true if the POP keeps the mitigation or decided it. */
+function isOfPop({ pop, origin }: Mitigation, name: string): boolean {
+  return pop === name || origin?.pop === name;
 }
 
 /**
@@ -142,6 +150,13 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       (mitigation) => scope === undefined || seesMitigation(scope, mitigation),
     );
 
+  /** Returns the id of a mitigation that is here or at another POP. */
+  const findAnywhere = (text: string): string => {
+    const all = new Map<string, Pick<Mitigation, 'id'>>(engine.state.mitigations);
+    for (const { intent } of deps.exchange?.elsewhere() ?? []) all.set(intent.id, intent);
+    return findMitigation(all, text.toLowerCase()).id;
+  };
+
   app.get(
     '/v1/mitigations',
     {
@@ -151,7 +166,14 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         summary: 'List mitigations, newest first',
         querystring: MitigationQuery,
         response: {
-          200: z.object({ mitigations: z.array(MitigationSchema), next_cursor: z.string().nullable() }),
+          200: z.object({
+            mitigations: z.array(MitigationSchema),
+            next_cursor: z.string().nullable(),
+            elsewhere: z
+              .array(ElsewhereSchema)
+              .optional()
+              .describe('Active mitigations of other POPs that are not here; on the first page, with `pop`'),
+          }),
           ...commonProblems,
         },
       },
@@ -171,7 +193,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
               (scope === undefined || seesMitigation(scope, mitigation)) &&
               (victim === undefined || isAbout(mitigation, victim)) &&
               (customer_id === undefined || mitigation.customerId === customer_id) &&
-              (pop === undefined || pop === 'all' || mitigation.pop === pop) &&
+              (pop === undefined || pop === ALL_POPS || isOfPop(mitigation, pop)) &&
               (statuses === undefined || hasStatus(mitigation, statuses, reconciler)),
           },
           limit,
@@ -189,7 +211,25 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
             engine.state,
           ),
         );
-        return inSlices(reply, { mitigations, next_cursor: nextCursor ?? null });
+        // Limited callers get what this POP keeps: whose customer another's mitigation is, this inventory cannot say.
+        const isFirst = cursor === undefined && pop !== undefined && scope === undefined;
+        const elsewhere =
+          isFirst && deps.exchange !== undefined
+            ? elsewhereView(deps.exchange, engine.state.live, (one) => {
+                const { intent } = one;
+                return (
+                  (victim === undefined || isAbout(intent, victim)) &&
+                  (customer_id === undefined || intent.customerId === customer_id) &&
+                  (pop === ALL_POPS || one.pop === pop) &&
+                  (statuses === undefined || statuses.has('active'))
+                );
+              })
+            : undefined;
+        return inSlices(reply, {
+          mitigations,
+          next_cursor: nextCursor ?? null,
+          ...(elsewhere === undefined ? {} : { elsewhere }),
+        });
       });
     },
   );
@@ -233,8 +273,12 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         throw invalidField('protocol', 'is not the name or number of an IP protocol');
       const ports = [...new Set(body.dst_ports ?? [])].sort((a, b) => a - b);
       const scope = scopeOf(request);
-      const pops = body.pops ?? [engine.policy.pop];
-      refuseForeignMitigation(scope, { victim, action: body.action_type, pops }, scopeContext(engine));
+      refuseForeignMitigation(
+        scope,
+        { victim, action: body.action_type, pops: namedPops(body.pops, engine.policy.pop) },
+        scopeContext(engine),
+      );
+      const pops = mitigationPops(deps, body.pops);
       const answer = await engine.submit({
         type: 'mitigate',
         actor: operatorOf(request, body.operator_id),
@@ -244,7 +288,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         action: requestedAction(body),
         ttlSeconds: body.ttl_seconds,
         reason: body.reason,
-        ...(body.pops === undefined ? {} : { pops: body.pops }),
+        ...(pops === undefined ? {} : { pops }),
       });
       const { mitigation } = expectAnswer(answer, 'mitigation', scope);
       reply.code(201).header('location', `/v1/mitigations/${mitigation.id}`);
@@ -263,83 +307,44 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
           'The status changes when the withdrawal has been sent on every established session. Takes effect even if the journal cannot be written: see `recorded`.',
         params: IdParams,
         body: WithdrawBody,
-        response: { 200: MitigationSchema.extend(effectShape), ...commonProblems },
+        response: {
+          200: z.union([
+            MitigationSchema.extend({ ...effectShape, ...confirmationsShape }),
+            z
+              .object({ mitigation_id: z.uuid(), ...confirmationsShape })
+              .describe('With `pops`, if the mitigation is not here or this POP is not named'),
+          ]),
+          ...commonProblems,
+        },
       },
     },
     async (request) => {
+      const { reason, operator_id, pops } = request.body;
       const scope = scopeOf(request);
-      const found = find(request.params.id, scope);
-      const { id } = found;
-      const beyond = scope === undefined ? undefined : actionRefusal(scope, found);
+      refuseOtherPops(scope, pops, engine.policy.pop);
+      const chosen = choosePops(deps, pops);
+      const actor = operatorOf(request, operator_id);
+      const found =
+        chosen.id === undefined || scope !== undefined ? find(request.params.id, scope) : undefined;
+      const beyond = scope === undefined || found === undefined ? undefined : actionRefusal(scope, found);
       if (beyond !== undefined) throw outOfScope(beyond);
-      const actor = operatorOf(request, request.body.operator_id);
-      const answer = await engine.submit({ type: 'withdraw', id, actor, reason: request.body.reason });
+      const id = found === undefined ? findAnywhere(request.params.id) : found.id;
+      const isHere = chosen.isHere && (chosen.id === undefined || engine.state.mitigations.has(id));
+      const asked = { type: 'withdraw', id, operator: actor.name, reason } as const;
+      if (!isHere) return { mitigation_id: id, ...(await chosen.ask(asked, undefined)) };
+      const answer = await engine.submit({ type: 'withdraw', id, actor, reason });
+      // It may have ended here and not elsewhere.
+      if (chosen.id !== undefined && answer.type === 'conflict') {
+        return { mitigation_id: id, ...(await chosen.ask(asked, doneHere(engine, answer.detail))) };
+      }
       const withdrawn = expectAnswer(answer, 'mitigation');
+      const confirmations = await chosen.ask(asked, doneHere(engine));
       const view = mitigationView(
         engine.state.mitigations.get(id) ?? withdrawn.mitigation,
         reconciler,
         protections,
       );
-      return { ...shownMitigation(scope, view, engine.state), ...effectView(withdrawn) };
+      return { ...shownMitigation(scope, view, engine.state), ...effectView(withdrawn), ...confirmations };
     },
   );
-}
-
-// Views of mitigations with their rules on the neighbors.
-
-/**
- * Returns the status that operators see: `pending` while an active mitigation's rule was not yet sent to any router.
- * Facts do not record `pending`, because it depends on sessions and not on decisions.
- */
-export function shownStatus(
-  mitigation: Mitigation,
-  reconciler: ReconcilerView,
-): z.output<typeof MitigationStatusSchema> {
-  const standing = mitigation.status === 'active' || mitigation.status === 'escalated';
-  if (!standing || mitigation.ending !== null || mitigation.dryRun) return mitigation.status;
-  // It waits for no router of this POP.
-  if (!isForHere(mitigation)) return mitigation.status;
-  const sent = reconciler.rulesOf(mitigation.id).some((rule) => rule.state === 'sent');
-  return sent ? mitigation.status : 'pending';
-}
-
-/** Returns a mitigation with its rules on each neighbor and its protection at a cloud scrubber. */
-export function mitigationView(
-  mitigation: Mitigation,
-  reconciler: ReconcilerView,
-  protections?: ProtectionsView,
-): z.output<typeof MitigationSchema> {
-  const protection = protections?.statusOf(mitigation);
-  const rules = reconciler.rulesOf(mitigation.id);
-  const { sent, pending, unsupported, overBudget } = countNeighbors(rules);
-  return {
-    ...decidedMitigationView(mitigation, shownStatus(mitigation, reconciler)),
-    holds: holdsOf(mitigation).map(holdView),
-    protection: protection === undefined ? null : protectionView(protection),
-    rule: reconciler.ruleText(mitigation.id),
-    enforcement: { sent, pending, unsupported, over_budget: overBudget },
-    rules: rules.map(({ neighbor, kind, rule, nlriHex, state, why }) => ({
-      neighbor,
-      kind,
-      rule,
-      nlri_hex: nlriHex,
-      state,
-      ...(why === undefined ? {} : { why }),
-    })),
-  };
-}
-
-/** Returns a mitigation with its rules and its history. */
-export function mitigationDetailView(
-  mitigation: Mitigation,
-  reconciler: ReconcilerView,
-  state: Pick<StateView, 'lifeOf' | 'events'>,
-  protections?: ProtectionsView,
-): z.output<typeof MitigationDetailSchema> {
-  const life = state.lifeOf(mitigation.id) ?? lifeFromItself(mitigation);
-  return {
-    ...mitigationView(mitigation, reconciler, protections),
-    history: historyView(life, state.events),
-    history_omitted: omittedView(life),
-  };
 }

@@ -1,40 +1,24 @@
 /**
- * Writes the audit log: one JSON line for each decision and each operator's action, append-only, durable group by
- * group, rotated by size. It never delays or fails a decision: entries that cannot be written wait in a bounded queue,
+ * Writes the audit log: one entry for each decision and each operator's action, append-only, durable group by group, in
+ * files or a database (audit-storage.ts). It never delays or fails a decision: entries that cannot be written wait in a bounded queue,
  * and the failure is reported. Facts are already in the journal, and its replay at the next start adds entries that a
  * crash prevented; so their entries may be collected for a while. An operator's action is nowhere else and is written
  * at once.
  */
-import { basename, dirname } from 'node:path';
 import { SYSTEM } from '../../core/decide/lifecycle.ts';
 import type { RecordedFact } from '../../core/facts.ts';
 import type { StateView } from '../../core/state/state.ts';
 import { type AuditAction, type AuditEntry, AuditTrail, entryOfAction } from './audit-entry.ts';
-import {
-  lastFactIn,
-  linesBackwards,
-  parseEntry,
-  rotatedFiles,
-  rotatedPath,
-  timeOfFactIn,
-  unfinishedOctets,
-} from './audit-files.ts';
+import { type AuditFilesOptions, type AuditStorage, RotatedAudit } from './audit-storage.ts';
 import { timeText } from '../../net/time.ts';
-import { errorCode, type Files, realFiles, storeError } from '../files.ts';
-import { SegmentFile } from '../journal/segment-file.ts';
+import { storeError } from '../files.ts';
 import type { StoreError } from '../store.ts';
 
 export interface AuditLogOptions {
-  /** Path of the current file. Rotated files are beside it, with the time of their rotation appended to the name. */
-  readonly path: string;
-  /** Milliseconds since the epoch; names rotated files. */
+  /** Milliseconds since the epoch. */
   readonly clock: () => number;
   /** Called for each failed write; the entries are retried with the next ones. Must not throw. */
   readonly onError: (error: StoreError) => void;
-  /** Size limit of a file (bytes), at which it is rotated. Default 64 MiB. */
-  readonly maxOctets?: number;
-  /** Number of rotated files that are kept. Default 20. */
-  readonly keep?: number;
   /**
    * Entries that wait while the disk fails; beyond that the oldest are dropped, and an entry counts them. Default
    * 10,000.
@@ -46,7 +30,6 @@ export interface AuditLogOptions {
    * once.
    */
   readonly gather?: (write: () => void) => () => void;
-  readonly files?: Files;
 }
 
 /** The log's condition. */
@@ -76,11 +59,9 @@ type AuditState =
 
 export class AuditLog {
   readonly #options: Required<AuditLogOptions>;
-  readonly #folder: string;
-  readonly #name: string;
+  readonly #storage: AuditStorage;
   /** Created when the state before the first fact is known. */
   #trail: AuditTrail | undefined;
-  #file: SegmentFile;
   #waiting: AuditEntry[] = [];
   #dropped = 0;
   #state: AuditState = { name: 'idle' };
@@ -88,44 +69,19 @@ export class AuditLog {
   #writingSince: number | undefined;
   /** Error of the last write. */
   #failure: StoreError | undefined;
-  /** Serializes work on the files. */
-  #turn: Promise<unknown> = Promise.resolve();
   #lastSeq: number;
   /** Number of facts that neither the log nor the replay contains. */
   #missing = 0;
 
-  private constructor(options: AuditLogOptions, file: SegmentFile, lastSeq: number) {
-    this.#options = {
-      maxOctets: 64 << 20,
-      keep: 20,
-      maxWaiting: 10_000,
-      gather: atOnce,
-      files: realFiles,
-      ...options,
-    };
-    this.#folder = dirname(options.path);
-    this.#name = basename(options.path);
-    this.#file = file;
-    this.#lastSeq = lastSeq;
+  constructor(storage: AuditStorage, options: AuditLogOptions) {
+    this.#storage = storage;
+    this.#options = { maxWaiting: 10_000, gather: atOnce, ...options };
+    this.#lastSeq = storage.lastSeq;
   }
 
-  /** Opens or creates the file and removes an incomplete last line. Rejects with StoreError if it cannot be written. */
-  static async open(options: AuditLogOptions): Promise<AuditLog> {
-    const files = options.files ?? realFiles;
-    const { path } = options;
-    try {
-      await files.makeFolder(dirname(path));
-      const unfinished = await unfinishedOctets(files, path);
-      const lastSeq = await lastFactIn(files, path);
-      const segment = { name: basename(path), path, seq: 0 };
-      const file =
-        unfinished === undefined
-          ? await SegmentFile.create(files, dirname(path), segment)
-          : await SegmentFile.open(files, segment, unfinished);
-      return new AuditLog(options, file, lastSeq);
-    } catch (error) {
-      throw storeError('open the audit log', path, error);
-    }
+  /** Opens or creates a log in a file. Rejects with StoreError if it cannot be written. */
+  static async open(options: AuditLogOptions & AuditFilesOptions): Promise<AuditLog> {
+    return new AuditLog(await RotatedAudit.open(options), options);
   }
 
   /** Number of the last fact that the log has received, across restarts; 0 if there is none. */
@@ -156,12 +112,11 @@ export class AuditLog {
    * contains the fact. Rejects with StoreError.
    */
   async outlived(seq: number, at: number): Promise<boolean> {
-    const { files, path } = this.#options;
     if (seq === 0 || seq >= this.#lastSeq) return false;
     try {
-      return (await timeOfFactIn(files, path, seq)) === timeText(at);
+      return (await this.#storage.timeOf(seq)) === timeText(at);
     } catch (error) {
-      throw storeError('read the audit log', path, error);
+      throw storeError('read the audit log', this.#storage.place, error);
     }
   }
 
@@ -202,23 +157,10 @@ export class AuditLog {
   async newest(limit: number): Promise<readonly AuditEntry[]> {
     await this.flush();
     try {
-      return await this.#inTurn(() => this.#read(limit));
+      return await this.#storage.newest(limit);
     } catch (error) {
-      throw storeError('read the audit log', this.#options.path, error);
+      throw storeError('read the audit log', this.#storage.place, error);
     }
-  }
-
-  async #read(limit: number): Promise<readonly AuditEntry[]> {
-    const entries: AuditEntry[] = [];
-    const { files, path } = this.#options;
-    for (const one of [...(await rotatedFiles(files, path)), path].reverse()) {
-      if (entries.length >= limit) break;
-      for await (const line of linesBackwards(files, one)) {
-        entries.push(parseEntry(line) ?? this.#note('audit.damaged', basename(one), line));
-        if (entries.length >= limit) break;
-      }
-    }
-    return entries;
   }
 
   /**
@@ -232,7 +174,7 @@ export class AuditLog {
     }
     await this.#written();
     if (this.#state.name === 'gathering') this.#state.cancel();
-    await this.#file.close();
+    await this.#storage.close();
   }
 
   #enqueue(entry: AuditEntry): void {
@@ -285,13 +227,13 @@ export class AuditLog {
     this.#dropped = 0;
     try {
       const gap = `${dropped} entries before this one could not be written; the journal has their facts`;
-      const entries = dropped > 0 ? [this.#note('audit.gap', this.#name, gap), ...group] : group;
+      const entries = dropped > 0 ? [this.#gap(gap), ...group] : group;
       this.#writingSince = this.#options.clock();
-      await this.#inTurn(() => this.#append(entries));
+      await this.#storage.append(entries);
       this.#failure = undefined;
       return true;
     } catch (error) {
-      this.#failure = storeError('write the audit log', this.#options.path, error);
+      this.#failure = storeError('write the audit log', this.#storage.place, error);
       const all = [...group, ...this.#waiting];
       const surplus = Math.max(0, all.length - this.#options.maxWaiting);
       this.#waiting = all.slice(surplus);
@@ -303,39 +245,16 @@ export class AuditLog {
     }
   }
 
-  async #append(entries: readonly AuditEntry[]): Promise<void> {
-    const bytes = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
-    const isFull = this.#file.length > 0 && this.#file.length + bytes.length > this.#options.maxOctets;
-    if (isFull || this.#file.retired) await this.#rotate();
-    await this.#file.append(bytes);
-  }
-
-  /** Returns an entry about the log itself. */
-  #note(type: string, target: string, reason: string): AuditEntry {
-    return entryOfAction({ type, at: this.#options.clock(), actor: SYSTEM, target, reason });
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => undefined);
-    return result;
-  }
-
-  async #rotate(): Promise<void> {
-    const { files, path, clock, keep } = this.#options;
-    await this.#file.tidy();
-    // After a failure between these two steps there is no current file; the next attempt creates it.
-    try {
-      await files.rename(path, rotatedPath(path, await rotatedFiles(files, path), clock()));
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error;
-    }
-    const next = await SegmentFile.create(files, this.#folder, { name: this.#name, path, seq: 0 });
-    const previous = this.#file;
-    this.#file = next;
-    await previous.close();
-    const rotated = await rotatedFiles(files, path);
-    for (const old of rotated.slice(0, Math.max(0, rotated.length - keep))) await files.remove(old);
+  /** Returns an entry about dropped ones. */
+  #gap(reason: string): AuditEntry {
+    const { clock } = this.#options;
+    return entryOfAction({
+      type: 'audit.gap',
+      at: clock(),
+      actor: SYSTEM,
+      target: this.#storage.name,
+      reason,
+    });
   }
 }
 

@@ -6,10 +6,10 @@
 import { join } from 'node:path';
 import type { RecordedFact } from '../../core/facts.ts';
 import type { StateSnapshot } from '../../core/state/state.ts';
+import { AppendQueue, type AppendGroup, type Sync } from '../append-queue.ts';
 import { type Files, realFiles, removeIfThere, storeError } from '../files.ts';
 import { type Recovery, type Store, StoreError } from '../store.ts';
 import { acquireLock, type Lock, type LockMeans } from './lock.ts';
-import { encodeRecord } from './record.ts';
 import { mendLineFeed, planRecovery, readFactsAfter, type RecoveryPlan } from './recovery.ts';
 import { SegmentFile } from './segment-file.ts';
 import { type NumberedFile, readFolder, readSegment, segmentName } from './segments.ts';
@@ -27,24 +27,7 @@ export interface JournalOptions {
   readonly lock?: LockMeans;
 }
 
-/** Most bytes in one group, so that a huge group does not delay those behind it. */
-const GROUP_OCTETS = 10_000_000;
 const DEFAULT_RETENTION: Retention = { segments: 100, ageMs: 30 * 24 * 3_600_000 };
-
-/** A group that has become durable. */
-export interface Sync {
-  readonly facts: number;
-  readonly octets: number;
-  /** Duration of the durable write. */
-  readonly milliseconds: number;
-}
-
-interface WaitingAppend {
-  readonly lines: string;
-  readonly facts: number;
-  readonly resolve: () => void;
-  readonly reject: (error: StoreError) => void;
-}
 
 /**
  *              open                all facts are read             close
@@ -72,11 +55,9 @@ export class Journal implements Store {
   readonly #files: Files;
   readonly #options: JournalOptions;
   #state: JournalState = { name: 'closed' };
-  /** Sequence numbers of the last durable fact, and of the last accepted one (durable or waiting). */
+  readonly #appends: AppendQueue;
+  /** Sequence number of the last durable fact; changes within a turn. */
   #durableSeq = 0;
-  #acceptedSeq = 0;
-  #waiting: WaitingAppend[] = [];
-  #writing: Promise<void> | undefined;
   /** Serializes work on the current segment. */
   #turn: Promise<unknown> = Promise.resolve();
   #snapshotting = false;
@@ -85,6 +66,11 @@ export class Journal implements Store {
     this.#options = options;
     this.#folder = options.folder;
     this.#files = options.files ?? realFiles;
+    this.#appends = new AppendQueue({
+      store: `the journal in ${options.folder}`,
+      write: (group) => this.#inTurn(() => this.#writeGroup(group)),
+      onSync: options.onSync,
+    });
   }
 
   /** See Store. Checks facts while they are read: the iteration rejects with DamageError that names file and line. */
@@ -121,7 +107,7 @@ export class Journal implements Store {
   async *#recover(plan: RecoveryPlan, lock: Lock): AsyncGenerator<readonly RecordedFact[]> {
     const { lastSeq, current, unterminated, leftovers } = yield* readFactsAfter(this.#files, plan);
     this.#durableSeq = lastSeq;
-    this.#acceptedSeq = lastSeq;
+    this.#appends.continueAfter(lastSeq);
     for (const { path } of leftovers) await this.#files.remove(path);
     const segment =
       current === undefined
@@ -136,26 +122,7 @@ export class Journal implements Store {
 
   append(facts: readonly RecordedFact[]): Promise<void> {
     if (this.#state.name !== 'open') return Promise.reject(this.#notOpen());
-    if (facts.length === 0) return Promise.resolve();
-    let expected = this.#acceptedSeq;
-    let lines = '';
-    for (const fact of facts) {
-      if (fact.seq !== ++expected) {
-        const wrong = `got fact ${fact.seq}, but expected fact ${expected}; did the previous append fail?`;
-        return Promise.reject(new StoreError(wrong));
-      }
-      try {
-        lines += encodeRecord(fact);
-      } catch (error) {
-        return Promise.reject(storeError(`encode fact ${fact.seq} for`, this.#folder, error));
-      }
-    }
-    this.#acceptedSeq = expected;
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ lines, facts: facts.length, resolve, reject });
-      // Deferred, so that all appends of this turn of the event loop share one group.
-      this.#writing ??= Promise.resolve().then(() => this.#writeWaiting());
-    });
+    return this.#appends.append(facts);
   }
 
   /** See Store. Also removes old segments beyond the retention; appends continue meanwhile. */
@@ -193,7 +160,7 @@ export class Journal implements Store {
   }
 
   async #close(): Promise<void> {
-    await this.#writing;
+    await this.#appends.drained();
     await this.#turn;
     await this.#giveUp();
   }
@@ -209,42 +176,12 @@ export class Journal implements Store {
     }
   }
 
-  async #writeWaiting(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const group = this.#nextGroup();
-      try {
-        const sync = await this.#inTurn(() => this.#writeGroup(group));
-        for (const { resolve } of group) resolve();
-        this.#options.onSync?.(sync);
-      } catch (error) {
-        // Later appends depend on the failed facts, so reject them, too.
-        const refused = [...group, ...this.#waiting];
-        this.#waiting = [];
-        this.#acceptedSeq = this.#durableSeq;
-        for (const { reject } of refused) reject(storeError('write the journal in', this.#folder, error));
-      }
-    }
-    this.#writing = undefined;
-  }
-
-  #nextGroup(): readonly WaitingAppend[] {
-    let octets = 0;
-    let count = 0;
-    for (const { lines } of this.#waiting) {
-      if (count > 0 && octets + lines.length > GROUP_OCTETS) break;
-      octets += lines.length;
-      count++;
-    }
-    return this.#waiting.splice(0, count);
-  }
-
-  async #writeGroup(group: readonly WaitingAppend[]): Promise<Sync> {
+  async #writeGroup({ first, count, lines }: AppendGroup): Promise<Sync> {
     const current = await this.#soundSegment();
-    const bytes = Buffer.from(group.map(({ lines }) => lines).join(''));
-    const facts = group.reduce((sum, waiting) => sum + waiting.facts, 0);
+    const bytes = Buffer.from(lines);
     const milliseconds = await current.append(bytes);
-    this.#durableSeq += facts;
-    return { facts, octets: bytes.length, milliseconds };
+    this.#durableSeq = first + count - 1;
+    return { facts: count, octets: bytes.length, milliseconds };
   }
 
   /** Returns the segment to write to. A retired one is truncated, read again completely, and followed by a new one. */

@@ -26,13 +26,14 @@ const SLICE = 256 * 1024;
 export async function writeSnapshot(files: Files, folder: string, snapshot: StateSnapshot): Promise<void> {
   const name = snapshotName(snapshot.seq);
   try {
-    await createAtomically(files, folder, name, slices(snapshot));
+    await createAtomically(files, folder, name, encodeSnapshot(snapshot));
   } catch (error) {
     throw storeError('write the snapshot', `${folder}/${name}`, error);
   }
 }
 
-async function* slices(snapshot: StateSnapshot): AsyncGenerator<Uint8Array> {
+/** Encodes a snapshot in pieces of whole lines. */
+export async function* encodeSnapshot(snapshot: StateSnapshot): AsyncGenerator<Uint8Array> {
   let crc = 0;
   let count = 0;
   let pending = '';
@@ -91,18 +92,29 @@ export async function readSnapshot(files: Files, snapshot: NumberedFile): Promis
     throw storeError('read the snapshot', path, error);
   });
   try {
-    const builder = new SnapshotBuilder(path, snapshot.seq);
     const reader = new LineReader(file);
+    const builder = new SnapshotBuilder(path, snapshot.seq);
     for (;;) {
       const block = await nextBlock(reader, path, builder.line + 1);
       if (block === undefined) break;
-      for (const text of linesIn(block)) builder.add(text);
+      builder.addLines(block);
     }
     if (reader.unterminated > 0) throw new DamageError(path, builder.line + 1, 'the line is incomplete');
     return builder.finish();
   } finally {
     await file.close();
   }
+}
+
+/** Decodes a snapshot from pieces of whole lines. Throws DamageError, which names the snapshot as `path`. */
+export async function decodeSnapshot(
+  path: string,
+  seq: number,
+  pieces: AsyncIterable<Buffer>,
+): Promise<StateSnapshot> {
+  const builder = new SnapshotBuilder(path, seq);
+  for await (const piece of pieces) builder.addLines(piece);
+  return builder.finish().snapshot;
 }
 
 class SnapshotBuilder {
@@ -121,7 +133,12 @@ class SnapshotBuilder {
     this.#seq = seq;
   }
 
-  add(text: Buffer): void {
+  /** Adds complete lines, each with its line feed. */
+  addLines(block: Buffer): void {
+    for (const text of linesIn(block)) this.#add(text);
+  }
+
+  #add(text: Buffer): void {
     this.line++;
     if (this.#ended) throw this.#damage('unexpected line after the end');
     const line = this.#parse(text);

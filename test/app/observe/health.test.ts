@@ -121,6 +121,16 @@ describe('the daemon is', () => {
     house.health.storeWorks();
     assert.equal(house.assessment.status, 'ok');
   });
+
+  test('degraded while the database of the journal is away, in its own words, also when nothing is written', async () => {
+    let trouble: { readonly text: string; readonly since: number } | undefined;
+    const house = await House.started({ trouble: () => trouble });
+    assert.equal(house.assessment.status, 'ok');
+    trouble = { text: 'cannot connect to PostgreSQL at db:5432', since: STARTED + 5_000 };
+    house.health.storeFails(new Error('the last write'));
+    const text = 'the journal cannot be written, events are refused: cannot connect to PostgreSQL at db:5432';
+    assert.deepEqual(house.assessment.reasons, [{ code: 'journal', text, since: STARTED + 5_000 }]);
+  });
 });
 
 test('mitigations that a neighbor does not enforce are one line for each reason', async () => {

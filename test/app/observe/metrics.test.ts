@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { LabelBudget, Metrics } from '../../../src/app/observe/metrics.ts';
 import { routeAttributes, routeKey } from '../../../src/bgp/rib/route.ts';
 import { NO_TARGETS } from '../../../src/core/policy/scrubbers.ts';
+import { everySeries } from '../../support/metrics-sample.ts';
 import { eventRecord, mitigation, MITIGATION_ID, NOON, type World, world } from '../../http/support.ts';
 
 /** Every metric in the contract, and those that a dashboard may rely on. */
@@ -21,6 +22,7 @@ const NAMES = [
   'prefixd_egress_refusals_total',
   'prefixd_event_loop_delay_seconds',
   'prefixd_alerts_sent_total',
+  'prefixd_webhook_documents_total',
   'prefixd_build_info',
 ];
 
@@ -57,6 +59,18 @@ const ROUTE = {
 };
 
 describe('metrics', () => {
+  it('tells of the database of the journal only where there is one', async () => {
+    const { metrics } = await measured();
+    assert.doesNotMatch((await metrics.scrape()).body, /journal_database/);
+    metrics.stop();
+    const text = await everySeries();
+    assert.match(text, /^prefixd_journal_database_up 1$/m);
+    assert.match(text, /^prefixd_journal_database_reconnects_total 2$/m);
+    assert.match(text, /^prefixd_journal_commits_resolved_total\{outcome="found"\} 1$/m);
+    assert.match(text, /^prefixd_journal_commits_resolved_total\{outcome="refused"\} 4$/m);
+    assert.match(text, /^prefixd_journal_facts_rewritten_total 10$/m);
+  });
+
   it('has the names that dashboards and alert rules rely on', async () => {
     const { metrics } = await measured();
     const { body, contentType } = await metrics.scrape();
@@ -192,6 +206,14 @@ describe('metrics', () => {
     );
     assert.match(await line('prefixd_journal_fsync_seconds_sum'), / 0\.004$/);
     assert.match(await line('prefixd_alerts_sent_total{'), /\{destination="slack",outcome="failed"\} 1$/);
+    metrics.stop();
+  });
+
+  it('counts documents of webhooks by outcome', async () => {
+    const { metrics, line } = await measured();
+    metrics.onWebhook('kentik', 'events');
+    metrics.onWebhook('kentik', 'events');
+    assert.match(await line('prefixd_webhook_documents_total{'), /\{webhook="kentik",outcome="events"\} 2$/);
     metrics.stop();
   });
 

@@ -35,6 +35,16 @@ describe('of writing down, health says', () => {
     assert.match(line?.text ?? '', /^2 operators' actions are in effect but not recorded yet/);
   });
 
+  it('what to look at: the disk, or the database', () => {
+    const hanging = { ...WELL, phase: 'stalled', writingSince: NOW } as const;
+    assert.match(recordingLines(hanging, NOW)[0]?.text ?? '', /; check the disk of storage\.path$/);
+    const medium = { noun: 'database', key: 'storage.url_env' };
+    assert.match(
+      recordingLines(hanging, NOW, medium)[0]?.text ?? '',
+      /check the database of storage\.url_env$/,
+    );
+  });
+
   it('that a snapshot takes longer than any should', () => {
     assert.deepEqual(codes({ snapshottingSince: NOW - 299_999 }), []);
     assert.deepEqual(codes({ snapshottingSince: NOW - 300_000 }), [`snapshot since ${NOW - 300_000}`]);

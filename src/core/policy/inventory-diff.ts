@@ -1,19 +1,16 @@
-/** Compares two inventories entry by entry, and describes the effect on active mitigations. Pure. */
-import type { Inventory } from '../core/policy/inventory.ts';
+/** Compares two inventories entry by entry, and describes the differences. Pure. */
+import { canonicalAddress, formatPrefix, parsePrefix, unmapped } from '../../net/prefix.ts';
+import { rangeText } from '../rule-text.ts';
+import type { Range } from '../types.ts';
 import {
   type AssetData,
   type CustomerData,
   type InventoryData,
   prefixOf,
   type ServiceData,
-} from '../core/policy/inventory-schema.ts';
-import { normalRanges, rangesLess, readRange } from '../core/policy/ports.ts';
-import { USUAL_PROFILE } from '../core/policy/profile.ts';
-import { allowedFor, excludedRanges } from '../core/decide/rule.ts';
-import type { Mitigation, Range } from '../core/types.ts';
-import { ownerOf } from '../core/victim.ts';
-import { portWords, rangeText } from '../core/rule-text.ts';
-import { canonicalAddress, formatPrefix, parsePrefix, unmapped } from '../net/prefix.ts';
+} from './inventory-schema.ts';
+import { normalRanges, rangesLess, readRange } from './ports.ts';
+import { USUAL_PROFILE } from './profile.ts';
 
 /** Describes a prefix (owned by a customer) or an asset (owned by `customer/service`) whose owner changes; null: no owner. */
 export interface EntryChange {
@@ -186,59 +183,33 @@ function assetText({ ip, range_end: end }: AssetData): string {
   return prefix.replace(/^([^:]+)\/32$|^(.*)\/128$/, '$1$2');
 }
 
-/** Holds the fields of an active mitigation that depend on the inventory. */
-export type Owned = Pick<
-  Mitigation,
-  'victim' | 'customerId' | 'serviceId' | 'match' | 'ports' | 'excludedPorts' | 'action'
->;
-
-/**
- * Describes how a reload changes an active mitigation that it does not withdraw; empty if nothing changes. `required`:
- * victims outside the inventory are not protected.
- */
-export function consequences(
-  mitigation: Owned,
-  before: Inventory,
-  after: Inventory,
-  required: boolean,
-): readonly string[] {
-  const { victim, match } = mitigation;
-  const [was, becomes] = [ownerOf(before, victim), ownerOf(after, victim)];
-  const words = [...moveWords(mitigation, becomes?.customerId ?? null, becomes?.serviceId ?? null, required)];
-  const [old, wanted] = [was, becomes].map((owner) =>
-    owner === undefined ? [] : allowedFor(owner.allowedPorts, match.protocol),
-  );
-  const come = within(rangesLess(wanted ?? [], old ?? []), match.dstPorts);
-  if (come.length > 0) words.push(`its rule polices ${portWords(come)}, which the inventory now allows`);
-  const gone = within(rangesLess(old ?? [], wanted ?? []), excludedRanges(mitigation));
-  if (gone.length > 0 && excludedRanges(mitigation).length > 0) {
-    words.push(`its rule excludes ${portWords(gone)}, which the inventory no longer allows`);
-  }
-  return words;
+/** Describes each difference in one line: customers, then prefixes, assets and allowed ports. */
+export function* inventoryWords({
+  customers,
+  prefixes,
+  assets,
+  allowed_ports,
+}: InventoryDiff): Generator<string> {
+  for (const change of customers) yield customerWords(change);
+  for (const change of prefixes) yield entryWords('prefix', change);
+  for (const change of assets) yield entryWords('asset', change);
+  for (const change of allowed_ports) yield portsWords(change);
 }
 
-function* moveWords(
-  { customerId, serviceId }: Owned,
-  customer: string | null,
-  service: string | null,
-  required: boolean,
-): Iterable<string> {
-  if (customerId !== customer) {
-    if (customer === null) {
-      yield `no longer belongs to a customer (was ${customerId})`;
-      if (required)
-        yield 'its rule stays until it expires; new reports are refused (guardrails.require_inventory)';
-    } else {
-      yield `moves from ${customerId ?? 'no customer'} to ${customer}`;
-    }
-  } else if (serviceId !== service) {
-    yield `moves from ${serviceId === null ? 'no service' : `service ${serviceId}`} to ${
-      service === null ? 'no service' : `service ${service}`
-    } of ${customer ?? 'no customer'}`;
-  }
+export function customerWords({ customer_id, change, keys }: CustomerChange): string {
+  return `customer ${customer_id}: ${change === 'changed' ? `${keys.join(', ')} changed` : change}`;
 }
 
-/** Intersects ranges with a list of ranges; an empty list restricts nothing. */
-function within(ranges: readonly Range[], list: readonly Range[]): readonly Range[] {
-  return list.length === 0 ? ranges : rangesLess(ranges, rangesLess([[0, 65535]], list));
+export function entryWords(kind: string, { entry, from, to }: EntryChange): string {
+  const what =
+    from === null ? `added to ${to}` : to === null ? `removed from ${from}` : `moves from ${from} to ${to}`;
+  return `${kind} ${entry}: ${what}`;
+}
+
+export function portsWords({ customer_id, service_id, protocol, added, removed }: PortsChange): string {
+  const parts = [
+    ...(added.length === 0 ? [] : [`${added.join(', ')} added`]),
+    ...(removed.length === 0 ? [] : [`${removed.join(', ')} removed`]),
+  ];
+  return `allowed ${protocol} ports of ${customer_id}/${service_id}: ${parts.join('; ')}`;
 }
