@@ -93,6 +93,21 @@ export function creationRefusal(
   return pops === undefined ? undefined : popRefusal(wanted, pops);
 }
 
+/**
+ * Explains why a caller may report nothing at all, or nothing for these POPs; undefined if it may. A playbook chooses the
+ * action, so who is limited to some actions reports nothing.
+ */
+export function reportRefusal(
+  { pops, actions }: CallerScope,
+  wanted: readonly string[] | undefined,
+): string | undefined {
+  if (actions !== undefined) {
+    const allowed = actions.length === 0 ? 'no action' : actions.join(', ');
+    return `A playbook chooses what follows from a report, and your scope is limited to ${allowed}`;
+  }
+  return pops === undefined ? undefined : popRefusal(wanted ?? [], pops);
+}
+
 /** Returns true if the victim, an address or a prefix, belongs wholly to one of the caller's customers. */
 export function ownsVictim({ customers }: CallerScope, inventory: Inventory, victim: string): boolean {
   return customers === undefined || names(customers, ownerOf(inventory, victim)?.customerId);

@@ -6,12 +6,14 @@ import {
   hasWholePop,
   mayReport,
   ownsVictim,
+  reportRefusal,
   type ScopeContext,
   seesMitigation,
 } from '../access/caller-scope.ts';
 import { discreet } from '../access/scoped-facts.ts';
 import type { ActionType } from '../core/action.ts';
 import type { StateView } from '../core/state/state.ts';
+import type { Detection } from '../core/types.ts';
 import { ownerWords } from '../core/victim.ts';
 import type { HealthDetailSchema, MitigationDetailSchema, MitigationSchema } from './answer-schemas.ts';
 import { HttpProblem } from './http-problem.ts';
@@ -37,10 +39,13 @@ export function foreignVictim(victim: string): HttpProblem {
  */
 export function refuseForeignReport(
   scope: CallerScope | undefined,
-  victim: string,
+  { victim, pops }: Pick<Detection, 'victim' | 'pops'>,
   context: ScopeContext,
 ): void {
-  if (scope === undefined || mayReport(scope, victim, context)) return;
+  if (scope === undefined) return;
+  const refusal = reportRefusal(scope, pops);
+  if (refusal !== undefined) throw outOfScope(refusal);
+  if (mayReport(scope, victim, context)) return;
   if (scope.pops !== undefined && !scope.pops.includes(context.pop)) {
     throw outOfScope(`This is ${context.pop}, and your scope is limited to ${scope.pops.join(', ')}`);
   }

@@ -150,6 +150,8 @@ describe('the table of routes', () => {
           }
           assert.notEqual(answer.statusCode, 401, what);
           // What happens at another POP is refused, since it is known that there is this one.
+          const isReport = method === 'POST' && /events|signals/.test(url);
+          if (name === 'police' && isReport) continue;
           if (name !== 'elsewhere' || !url.match(/events|signals|mitigations$/)) {
             assert.notEqual(answer.statusCode, 403, what);
           }

@@ -23,6 +23,7 @@ import { type App, callerOf, detectorOf, scopeContext, scopeOf } from '../reques
 import { page } from '../paging.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { readAlertmanager, readBatched, readEvent, recordedProblems, reportOf } from '../detectors.ts';
+import { ownReport } from '../own-source.ts';
 import { registerFastNetMon, type Submission } from './fastnetmon.ts';
 import { registerWebhooks } from './webhooks.ts';
 import { requireVictim } from './mitigations.ts';
@@ -59,11 +60,13 @@ export async function registerEvents(
   const limited = { access: 'report', scoped: 'filtered', rateLimit: LIMITED } as const;
 
   const submit = async (detection: Detection, request: FastifyRequest): Promise<EventAnswer> => {
-    const { hold, scope } = callerOf(request);
-    refuseForeignReport(scope, detection.victim, scopeContext(engine));
+    const caller = callerOf(request);
+    const { scope } = caller;
+    refuseForeignReport(scope, detection, scopeContext(engine));
+    const { detection: own, hold } = ownReport(caller, keptDetection(detection), engine.policy);
     const answer = await engine.submit({
       type: 'event',
-      detection: keptDetection(detection),
+      detection: own,
       actor: detectorOf(request),
       ...(hold === undefined ? {} : { hold }),
     });
@@ -316,6 +319,7 @@ function eventAnswer(answer: Answer, detection: Detection, scope: CallerScope | 
 
 const FAILED_STATUS: Readonly<Record<number, BatchResult['status']>> = {
   400: 'invalid',
+  403: 'rejected',
   409: 'duplicate',
   422: 'rejected',
 };
