@@ -152,12 +152,39 @@ describe('a report from a caller with other limits', () => {
 
   it('is refused for POPs outside the scope, and wherever this POP is outside', async (t) => {
     const { ban, active } = await twoCustomers(t);
-    for (const pops of [['ams1'], ['iad1', 'ams1'], ['*']]) {
+    for (const pops of [['ams1'], ['iad1', 'ams1']]) {
       const { status, body } = await ban('here', '203.0.113.10', '1', { pops });
       assert.deepEqual([status, body.reason], [403, 'out_of_scope'], pops.join());
     }
     assert.equal((await ban('elsewhere', '203.0.113.10', '1')).status, 403);
     assert.equal(active(), 0);
     assert.equal((await ban('here', '203.0.113.10', '1', { pops: ['iad1', 'fra1'] })).status, 202);
+  });
+});
+
+describe('commands about everything', () => {
+  it('are refused to callers who are limited in any way, even to this POP', async (t) => {
+    const { ban, call, active, engine } = await twoCustomers(t);
+    await ban('detector', '203.0.113.10', '1');
+    const command = { operator_id: 'kim', reason: 'r' };
+    for (const [method, url, payload] of [
+      ['POST', '/v1/control/withdraw-all', command],
+      ['POST', '/v1/control/pause', command],
+      ['POST', '/v1/control/resume', command],
+      ['POST', '/v1/safelist', { ...command, prefix: '203.0.113.10/32' }],
+      ['DELETE', '/v1/safelist/203.0.113.10%2F32', undefined],
+      ['POST', '/v1/scrubbers/fra/signal', { state: 'clean' }],
+      ['POST', '/v1/config/reload', {}],
+    ] as const) {
+      for (const name of ['acme', 'here', 'everything']) {
+        const { status, body } = await call(name, method, url, payload);
+        assert.equal(status, 403, `${name}: ${url}`);
+        if (name !== 'acme' || !url.endsWith('reload')) assert.equal(body.reason, 'out_of_scope');
+      }
+    }
+    assert.equal(active(), 1);
+    assert.equal(engine.state.paused, undefined);
+    assert.equal(engine.state.safelist.size, 0);
+    assert.equal((await call('admin', 'POST', '/v1/control/withdraw-all', command)).status, 200);
   });
 });

@@ -52,7 +52,7 @@ export function registerSafelist(app: App, deps: HttpDependencies): void {
   app.post(
     '/v1/safelist',
     {
-      config: { access: 'operate', scoped: 'place' },
+      config: { access: 'operate', scoped: 'unlimited' },
       schema: {
         tags: ['safelist'],
         summary:
@@ -109,7 +109,7 @@ export function registerSafelist(app: App, deps: HttpDependencies): void {
   app.delete(
     '/v1/safelist/:prefix',
     {
-      config: { access: 'operate', scoped: 'place' },
+      config: { access: 'operate', scoped: 'unlimited' },
       schema: {
         tags: ['safelist'],
         summary: 'Remove a prefix that was added over the API',

@@ -171,7 +171,7 @@ export function registerStatus(
   app.post(
     '/v1/config/reload',
     {
-      config: { access: 'admin', scoped: 'place' },
+      config: { access: 'admin', scoped: 'unlimited' },
       schema: {
         tags: ['configuration'],
         summary: 'Reload the configuration (all or nothing)',
