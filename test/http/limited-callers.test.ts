@@ -7,7 +7,6 @@ import { openEngine } from '../../src/control/open-engine.ts';
 import { buildInventory } from '../../src/core/policy/inventory.ts';
 import { buildPlaybooks } from '../../src/core/policy/playbook.ts';
 import { buildApi } from '../../src/http/api.ts';
-import { knownPrefix } from '../../src/net/prefix.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { neverOverloaded } from '../support/overload.ts';
 import { NOON, POLICY, world } from './support.ts';
@@ -45,7 +44,7 @@ async function twoCustomers(t: TestContext) {
   });
   const { deps } = await world();
   const clock = () => NOON;
-  const policy = { ...POLICY, playbooks, inventory, safelist: [knownPrefix('203.0.113.128/25')] };
+  const policy = { ...POLICY, playbooks, inventory, safelist: [] };
   const { engine } = await openEngine({
     store: new MemoryStore(),
     policy,
@@ -186,5 +185,37 @@ describe('commands about everything', () => {
     assert.equal(engine.state.paused, undefined);
     assert.equal(engine.state.safelist.size, 0);
     assert.equal((await call('admin', 'POST', '/v1/control/withdraw-all', command)).status, 200);
+  });
+});
+
+describe('texts for a limited caller', () => {
+  it('name no other customer, and no safelisted prefix around its own, wherever they are shown', async (t) => {
+    const { ban, call } = await twoCustomers(t);
+    await ban('detector', '198.51.100.7', '1');
+    const { body, text } = await ban('acme', '203.0.113.10', '1');
+    assert.equal(body.status, 'accepted');
+    assert.ok(body.why.includes('not shown, because it concerns others'));
+    assert.match(body.why[0], /^203\.0\.113\.10 belongs to customer acme/);
+    const around = { operator_id: 'noc', reason: 'for rival', prefix: '203.0.112.0/22', confirm: true };
+    assert.equal((await call('admin', 'POST', '/v1/safelist', around)).status, 201);
+    const refused = await ban('acme', '203.0.113.200', '2');
+    assert.equal(refused.body.detail, 'not shown, because it concerns others');
+    assert.equal(refused.body.reason, 'safelisted');
+    await ban('detector', '203.0.113.11', '3');
+    const mitigate = {
+      operator_id: 'kim',
+      reason: 'r',
+      victim_ip: '203.0.113.201',
+      action_type: 'discard',
+      ttl_seconds: 300,
+    };
+    const created = await call('acme', 'POST', '/v1/mitigations', mitigate);
+    assert.equal(created.body.reason, 'safelisted');
+    const mitigation = await call('acme', 'GET', `/v1/mitigations/${body.mitigation_id}`);
+    assert.ok(mitigation.body.history.length > 0);
+    const texts = [text, refused.text, created.text, mitigation.text];
+    for (const url of ['/v1/mitigations', '/v1/events']) texts.push((await call('acme', 'GET', url)).text);
+    for (const shown of texts) assert.doesNotMatch(shown, /rival|special|198\.51|203\.0\.112\./);
+    assert.match((await call('admin', 'GET', '/v1/events')).text, /it is for customer rival/);
   });
 });

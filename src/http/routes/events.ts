@@ -1,8 +1,9 @@
 /** Serves the endpoints for detectors: one event, a batch, or a detector's own JSON. */
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
-import { type CallerScope, seesEvent } from '../../access/caller-scope.ts';
+import { type CallerScope, type ScopeContext, seesEvent } from '../../access/caller-scope.ts';
 import { discreet } from '../../access/scoped-facts.ts';
+import { discreetText } from '../../access/discreet-text.ts';
 import type { Answer } from '../../core/commands.ts';
 import type { Detection } from '../../core/types.ts';
 import { unreadAlerts } from '../../intake/alertmanager.ts';
@@ -70,7 +71,7 @@ export async function registerEvents(
       actor: detectorOf(request),
       ...(hold === undefined ? {} : { hold }),
     });
-    return eventAnswer(answer, detection, scope);
+    return eventAnswer(answer, detection, scope, scopeContext(engine));
   };
 
   const submitSignal = async (signal: Signal, request: FastifyRequest): Promise<SignalAnswer> => {
@@ -272,7 +273,7 @@ export async function registerEvents(
         );
         return inSlices(reply, {
           events: await mapInSlices(items, (event) =>
-            scope === undefined ? eventView(event) : discreet(eventView(event)),
+            scope === undefined ? eventView(event) : discreet(eventView(event), scope, context),
           ),
           next_cursor: nextCursor ?? null,
         });
@@ -293,10 +294,15 @@ function ignoredAnswer(why: string): SignalAnswer {
 }
 
 /** Returns the 202 body, or throws the problem: rejected 422, duplicate 409. */
-function eventAnswer(answer: Answer, detection: Detection, scope: CallerScope | undefined): EventAnswer {
+function eventAnswer(
+  answer: Answer,
+  detection: Detection,
+  scope: CallerScope | undefined,
+  context: ScopeContext,
+): EventAnswer {
   if (answer.type !== 'event') throw new TypeError(`the engine answered "${answer.type}" to an event`);
   const { eventId, status, mitigation, refusal } = answer;
-  const why = scope === undefined ? answer.why : discreet(answer.why);
+  const why = scope === undefined ? answer.why : answer.why.map((line) => discreetText(line, scope, context));
   const body = {
     event_id: eventId,
     external_event_id: detection.externalId,

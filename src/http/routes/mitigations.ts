@@ -208,7 +208,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
               reconciler,
               protections,
             ),
-            engine.state,
+            engine,
           ),
         );
         // Limited callers get what this POP keeps: whose customer another's mitigation is, this inventory cannot say.
@@ -249,7 +249,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       const scope = scopeOf(request);
       const { state } = engine;
       const found = find(request.params.id, scope);
-      return shownDetail(scope, mitigationDetailView(found, reconciler, state, protections), state);
+      return shownDetail(scope, mitigationDetailView(found, reconciler, state, protections), engine);
     },
   );
 
@@ -290,9 +290,9 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         reason: body.reason,
         ...(pops === undefined ? {} : { pops }),
       });
-      const { mitigation } = expectAnswer(answer, 'mitigation', scope);
+      const { mitigation } = expectAnswer(answer, 'mitigation', { scope, context: scopeContext(engine) });
       reply.code(201).header('location', `/v1/mitigations/${mitigation.id}`);
-      return shownMitigation(scope, mitigationView(mitigation, reconciler, protections), engine.state);
+      return shownMitigation(scope, mitigationView(mitigation, reconciler, protections), engine);
     },
   );
 
@@ -344,7 +344,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         reconciler,
         protections,
       );
-      return { ...shownMitigation(scope, view, engine.state), ...effectView(withdrawn), ...confirmations };
+      return { ...shownMitigation(scope, view, engine), ...effectView(withdrawn), ...confirmations };
     },
   );
 }
