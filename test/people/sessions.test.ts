@@ -91,6 +91,17 @@ describe('the grant of a person', () => {
     assert.equal(grantFor({ ...SETTINGS, oidc: { ...oidc, grants } }, alice)?.role, 'admin');
   });
 
+  it('ends sessions when a stricter grant is put first, though the person had no value of it before', () => {
+    const store = new SessionStore({ now: () => 0 });
+    const known: Identity = { ...alice, values: ['noc'] };
+    const before = { ...SETTINGS, oidc: { ...oidc, grants: oidc.grants.slice(1) } };
+    const secret = store.open(known, granted(known, before), 'cookie');
+    assert.ok(store.find(secret, 'cookie', { ...before, oidc: { ...before.oidc } }, true));
+    const grants = [{ value: 'contractor', role: 'viewer' as const }, ...before.oidc.grants];
+    const after = { ...before, oidc: { ...oidc, grants } };
+    assert.equal(store.find(secret, 'cookie', after, true), undefined);
+  });
+
   it('is none at another provider, for another client, and without a value', () => {
     for (const change of [{ issuer: 'https://other.example' }, { clientId: 'other' }, { grants: [] }]) {
       assert.equal(grantFor({ ...SETTINGS, oidc: { ...oidc, ...change } }, alice), undefined);
