@@ -113,19 +113,24 @@ describe('the grant of a person', () => {
 });
 
 describe('what may be taken once', () => {
-  it('is gone afterwards, in time, and when a client has too many', () => {
+  it('is gone afterwards, in time, and when its client has too many newer ones', () => {
     let now = 0;
     const once = new OneTime<string>({ now: () => now, lifetimeMs: 1000, most: 3, mostOfClient: 2 });
-    const first = once.put('a', 'x') ?? '';
+    const first = once.put('a', 'x');
     assert.equal(once.take(first), 'a');
     assert.equal(once.take(first), undefined);
-    const second = once.put('b', 'x') ?? '';
-    assert.ok(once.put('c', 'x'));
-    assert.equal(once.put('d', 'x'), undefined);
-    assert.ok(once.put('e', 'y'));
-    assert.equal(once.put('f', 'z'), undefined);
-    now = 1000;
+    const second = once.put('b', 'x');
+    const third = once.put('c', 'x');
+    const fourth = once.put('d', 'x');
     assert.equal(once.take(second), undefined);
+    assert.equal(once.size, 2);
+    const other = once.put('e', 'y');
+    // All together have too many: the client with most gives way, not the newcomer.
+    const newcomer = once.put('f', 'z');
+    assert.equal(once.take(third), undefined);
+    assert.deepEqual([once.take(other), once.take(newcomer)], ['e', 'f']);
+    now = 1000;
+    assert.equal(once.take(fourth), undefined);
     assert.equal(once.size, 0);
     assert.ok(once.put('g', 'x'));
   });
