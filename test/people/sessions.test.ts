@@ -159,6 +159,26 @@ describe('the throttle', () => {
     assert.equal(waits.filter((wait) => wait === 0).length, 5);
   });
 
+  it('tells nobody who has signed in from a network before', () => {
+    const throttle = new SignInThrottle(() => 0);
+    const known = { name: 'bob', network: 'proxy' };
+    throttle.attempt(known);
+    throttle.succeeded(known);
+    for (let n = 0; n < 20; n++) throttle.attempt({ name: `guess${n}`, network: 'proxy' });
+    assert.equal(throttle.attempt(known), throttle.attempt({ name: 'nobody', network: 'proxy' }));
+    assert.ok(throttle.attempt(known) > 0);
+  });
+
+  it('delays nobody by guesses from elsewhere where that person has signed in before', () => {
+    const throttle = new SignInThrottle(() => 0);
+    const known = { name: 'bob', network: 'home' };
+    throttle.attempt(known);
+    throttle.succeeded(known);
+    for (let n = 0; n < 20; n++) throttle.attempt({ name: 'bob', network: `bots${n}` });
+    assert.ok(throttle.attempt({ name: 'bob', network: 'other' }) > 0);
+    assert.equal(throttle.attempt(known), 0);
+  });
+
   it('takes nobody for somebody else by tricks with names', () => {
     const throttle = new SignInThrottle(() => 0);
     for (let n = 0; n < 6; n++) throttle.attempt({ name: 'a","b', network: 'c' });
