@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { CallerScope } from '../../src/access/caller-scope.ts';
 import type { Role } from '../../src/access/role.ts';
 import { buildInventory } from '../../src/core/policy/inventory.ts';
+import { FakeExchange, OTHER } from './fake-exchange.ts';
 import { ROUTES } from './route-table.ts';
 import { api, EVENT_ID, eventRecord, MITIGATION_ID, mitigation, POLICY, ROLES } from './support.ts';
 
@@ -31,7 +32,7 @@ const NAMES: readonly ScopeName[] = ['acme', 'here', 'elsewhere', 'police'];
 const as = (role: Role, scope: ScopeName) => ({ authorization: `Bearer ${role}-${scope}-secret` });
 
 /** An API with a mitigation, an event, and entries of the audit log and safelist of each of two customers. */
-async function twoCustomers() {
+async function twoCustomers(exchange?: FakeExchange) {
   const tokens = ROLES.flatMap((role) =>
     NAMES.map((scope) => ({
       name: `${role}-${scope}`,
@@ -74,6 +75,7 @@ async function twoCustomers() {
   const made = await api({
     auth: () => ({ mode: 'bearer', tokens }),
     inventory: () => INVENTORY,
+    ...(exchange === undefined ? {} : { exchange }),
     audit: async () => entries,
   });
   made.engine.policy = { ...POLICY, safelist: [], inventory: buildInventory(INVENTORY).inventory };
@@ -362,5 +364,56 @@ describe('a caller who is limited to POPs', () => {
       assert.equal(answer.json().reason, 'out_of_scope');
     }
     assert.equal(engine.commands.length, 0);
+  });
+});
+
+describe('the other POPs', () => {
+  it('show and do nothing for limited callers, because they know no limits of theirs', async () => {
+    const exchange = new FakeExchange();
+    const { app, engine } = await twoCustomers(exchange);
+    const payload = { operator_id: 'kim', reason: 'mine', pops: ['fra1'] };
+    for (const name of NAMES) {
+      const headers = as('operator', name);
+      const list = await app.inject({ url: '/v1/mitigations?pop=all', headers });
+      assert.equal(list.statusCode, 200);
+      assert.equal(list.json().elsewhere, undefined, name);
+      for (const id of [OTHER, RIVAL_ID]) {
+        const url = `/v1/mitigations/${id}/withdraw`;
+        const answer = await app.inject({ method: 'POST', url, headers, payload });
+        assert.equal(answer.json().reason, 'out_of_scope', `${name}: ${answer.body}`);
+      }
+    }
+    assert.equal(engine.commands.length + exchange.asked.length, 0);
+  });
+
+  it('are asked for nothing by who is limited to this one', async () => {
+    const exchange = new FakeExchange();
+    const { app, engine } = await twoCustomers(exchange);
+    const headers = as('admin', 'here');
+    for (const pops of [['*'], ['all'], ['iad1', 'fra1']]) {
+      for (const [url, more] of [
+        ['/v1/control/pause', {}],
+        ['/v1/safelist', { prefix: '203.0.113.9' }],
+        ['/v1/mitigations', { victim_ip: '203.0.113.9', action_type: 'discard', ttl_seconds: 60 }],
+        [`/v1/mitigations/${MITIGATION_ID}/withdraw`, {}],
+      ] as const) {
+        const payload = { operator_id: 'kim', reason: 'r', pops, ...more };
+        const answer = await app.inject({ method: 'POST', url, headers, payload });
+        assert.equal(answer.statusCode, 403, `${url} ${pops.join()}: ${answer.body}`);
+        assert.equal(answer.json().reason, 'out_of_scope');
+      }
+    }
+    assert.equal(engine.commands.length, 0);
+    assert.equal(exchange.asked.length, 0);
+  });
+
+  it("do not get a withdrawal of another customer's mitigation", async () => {
+    const exchange = new FakeExchange();
+    const { app, engine } = await twoCustomers(exchange);
+    const payload = { operator_id: 'kim', reason: 'r', pops: ['*'] };
+    const url = `/v1/mitigations/${RIVAL_ID}/withdraw`;
+    const answer = await app.inject({ method: 'POST', url, headers: as('operator', 'acme'), payload });
+    assert.equal(answer.statusCode, 403);
+    assert.equal(engine.commands.length + exchange.asked.length, 0);
   });
 });
