@@ -237,8 +237,9 @@ export async function openClient(
   limits: Partial<CallLimits> = {},
 ): Promise<ApiClient> {
   const base = apiBase(context);
-  const token = context.options.token ?? context.io.env.PREFIXD_API_TOKEN;
   const { cacert, cert, key } = context.options;
+  const token =
+    context.options.token ?? (context.io.env.PREFIXD_API_TOKEN || (await signedIn(context, base)));
   if ((cert === undefined) !== (key === undefined)) {
     throw new CliError(Exit.InvalidInput, '--cert and --key must be used together');
   }
@@ -256,6 +257,7 @@ export async function openClient(
   const call = async (method: Call['method'], path: string, body?: unknown): Promise<unknown> => {
     const headers = {
       accept: 'application/json',
+      'x-prefixd-request': '1',
       ...(token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     };
@@ -274,6 +276,13 @@ export async function openClient(
     remove: (path) => call('DELETE', path),
     close: () => transport.close(),
   };
+}
+
+/** Returns the token of `prefixd login`; undefined with a client certificate, or if nobody has signed in. */
+async function signedIn({ io, options }: CommandContext, base: string): Promise<string | undefined> {
+  if (options.cert !== undefined) return undefined;
+  const { savedSignIn } = await import('./sign-in-store.ts');
+  return (await savedSignIn(io, base))?.token;
 }
 
 /** Runs `use` with a client, prints the warnings of its answers, and closes the client in every case. */
@@ -370,7 +379,9 @@ function messageOf(status: number, body: unknown): string {
     if (!said.includes(one)) lines.push(`  ${one}`);
   }
   if (status === 401)
-    lines.push('use --token or PREFIXD_API_TOKEN, or a client certificate with --cert and --key');
+    lines.push(
+      'use --token or PREFIXD_API_TOKEN, a client certificate with --cert and --key, or prefixd login',
+    );
   return lines.map(printable).join('\n');
 }
 

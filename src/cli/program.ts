@@ -41,6 +41,10 @@ const GROUPS: readonly CommandGroup[] = [
     names: ['pause', 'resume', 'reload'],
     load: async () => (await import('./commands/control.ts')).registerControl,
   },
+  {
+    names: ['login', 'logout', 'users'],
+    load: async () => (await import('./commands/login.ts')).registerLogin,
+  },
   { names: ['notify'], load: async () => (await import('./commands/notify.ts')).registerNotify },
   { names: ['adapters'], load: async () => (await import('./commands/adapters.ts')).registerAdapters },
   { names: ['simulate'], load: async () => (await import('./commands/simulate.ts')).registerSimulate },

@@ -16,10 +16,12 @@ import { buildConfig, policySettings, withForecast } from './build.ts';
 import { type ConfigReport, dotted, type Findings, sortProblems } from './config-problem.ts';
 import { type Advice, describeSchema, explain } from './messages.ts';
 import { type DeepPartial, parsePartial, withoutExtensions } from './parse-partial.ts';
+import { type UsersData, usersSchema } from './schema/auth-schema.ts';
 import { type Settings, settingsSchema } from './schema/prefixd-schema.ts';
 import { type Environment, readSecrets } from './secrets.ts';
 import type { ConfigProblem, ConfigResult, LoadedConfig } from './types.ts';
 import { UPSTREAM_ADVICE } from './upstream/upstream-keys.ts';
+import { callerScopeChecks, userChecks } from './users-file.ts';
 import { assetGroups, enforcementChecks } from './validate/enforcement-checks.ts';
 import { inventoryChecks } from './validate/inventory-checks.ts';
 import { firstStepChecks, neighborlessChecks } from './validate/neighbor-checks.ts';
@@ -46,6 +48,8 @@ export interface Sources {
   /** Null if there is no file. */
   readonly inventory: YamlSource | null;
   readonly playbooks: readonly YamlSource[];
+  /** Absent or null: the settings name no users file. */
+  readonly users?: YamlSource | null;
   /** What another system has answered; absent: there is no such system. */
   readonly system?: CopyFound;
   /** Absolute; relative paths start here. */
@@ -105,11 +109,16 @@ export function assemble(sources: Sources, environment: Environment | null): Con
     playbookChecks(part.data, loose, inFile);
     referenceChecks(part.data, referents, inFile);
   }
-  if (settings !== undefined) restartChecks(settings, playbooks, found);
+  if (settings !== undefined) {
+    restartChecks(settings, playbooks, found);
+    callerScopeChecks(settings.http.auth, referents.customerIds, found);
+  }
+  const users = checkUsers(sources.users ?? undefined, referents.customerIds, notes);
   const isSound = notes.problems.length === 0;
   const secrets = readSecrets(loose, environment, found);
 
-  const names = [source, ...files.map(({ yaml }) => yaml)].map(({ file }) => file);
+  const all = [source, ...files.map(({ yaml }) => yaml), ...(sources.users ? [sources.users] : [])];
+  const names = all.map(({ file }) => file);
   let config: LoadedConfig | undefined;
   if (isSound && settings !== undefined && policy !== undefined) {
     const { folder, directory } = sources;
@@ -121,6 +130,7 @@ export function assemble(sources: Sources, environment: Environment | null): Con
       settings,
       policy,
       secrets: usable,
+      users,
       inventories: parts,
       folder,
       directory,
@@ -133,6 +143,21 @@ export function assemble(sources: Sources, environment: Environment | null): Con
   return config === undefined
     ? { ok: false, problems: sortProblems(notes.problems, names), warnings }
     : { ok: true, config, warnings };
+}
+
+/** Returns the people of the users file; undefined if there is none, or it is invalid, which is reported. */
+function checkUsers(
+  source: YamlSource | undefined,
+  customerIds: readonly string[] | undefined,
+  notes: Notes,
+): UsersData | undefined {
+  if (source === undefined) return undefined;
+  const yaml = withoutExtensions(source, usersSchema);
+  const parsed = usersSchema.safeParse(yaml.value ?? {}, { reportInput: false });
+  noteFile(yaml, usersSchema, parsed.error?.issues ?? [], notes);
+  if (!parsed.success || !yaml.readable) return undefined;
+  userChecks(parsed.data, customerIds, findingsIn(yaml, notes));
+  return parsed.data;
 }
 
 /** Adds the warnings that need all files: what routers can enforce, which playbooks apply, how long rules last. */

@@ -1,4 +1,5 @@
 /** Converts checked settings to the types that the other rooms use. */
+import { buildAuth, withAuthPaths } from './build-auth.ts';
 import { buildRequests } from './build-requests.ts';
 import { buildSource } from './build-source.ts';
 import { buildTargets, offeredFamilies } from './build-targets.ts';
@@ -12,17 +13,17 @@ import { forecastFor } from '../control/neighbor-forecast.ts';
 import type { NeighborPolicy } from '../control/render-rule.ts';
 import type { PolicySettings } from '../core/policy/assemble-policy.ts';
 import type { DetectorPolicy, Policy } from '../core/policy/policy.ts';
-import type { ApiToken, AuthSettings } from '../http/dependencies.ts';
 import { concatBytes } from '../net/bytes.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { hostPrefix, knownPrefix, parseZonedAddress, samePrefix, unmapped } from '../net/prefix.ts';
 import { lengthOf, parseListen } from './schema/fields.ts';
 import { policyDigest } from './policy-digest.ts';
 import { showSettings } from './secrets.ts';
+import type { UsersData } from './schema/auth-schema.ts';
 import { sourcesIn } from './schema/detectors-schema.ts';
 import type { Settings } from './schema/prefixd-schema.ts';
 import type { Secrets } from './secrets.ts';
-import { ADMIN_TOKEN_PATH, secretAt } from './secrets.ts';
+import { secretAt } from './secrets.ts';
 import type {
   HttpSettings,
   InventorySources,
@@ -37,6 +38,8 @@ type NeighborEntry = Settings['bgp']['neighbors'][number];
 export interface Ingredients {
   readonly settings: Settings;
   readonly secrets: Secrets;
+  /** People of the users file; absent: there is no such file. */
+  readonly users?: UsersData | undefined;
   readonly policy: Policy;
   readonly inventories: Pick<InventorySources, 'written' | 'copy' | 'copyProblem'>;
   /** Absolute; relative paths start here. */
@@ -62,7 +65,7 @@ export function buildConfig(ingredients: Ingredients): LoadedConfig {
       speaker: buildSpeaker(settings, secrets),
       control: settings.bgp.neighbors.map(buildControl),
     },
-    http: buildHttp(settings, secrets),
+    http: buildHttp(settings, secrets, ingredients.users),
     storage: buildStorage(settings, secrets),
     exchange:
       settings.exchange === undefined ? undefined : { url: secretAt(secrets, ['exchange', 'url_env']) },
@@ -113,6 +116,7 @@ function withPaths(settings: Settings, folder: string) {
     ...settings,
     http: {
       ...plainHttp,
+      auth: withAuthPaths(http.auth, folder),
       ...(tls === undefined
         ? {}
         : {
@@ -328,40 +332,23 @@ function buildControl(entry: NeighborEntry): NeighborPolicy {
   };
 }
 
-function buildHttp(settings: Placed, secrets: Secrets): HttpSettings {
+function buildHttp(settings: Placed, secrets: Secrets, users: UsersData | undefined): HttpSettings {
   const { http } = settings;
+  const auth = buildAuth(http.auth, users, secrets);
+  // People come without a certificate.
+  const clientsOptional = auth.mode === 'mtls' && auth.signIn !== undefined;
   return {
     listen: listenAddress(http.listen),
-    auth: buildAuth(http.auth, secrets),
+    auth,
     tls:
       http.tls === undefined
         ? undefined
-        : { certPath: http.tls.cert_path, keyPath: http.tls.key_path, caPath: http.tls.ca_path },
+        : {
+            certPath: http.tls.cert_path,
+            keyPath: http.tls.key_path,
+            caPath: http.tls.ca_path,
+            ...(clientsOptional ? { clientsOptional } : {}),
+          },
     rateLimit: { eventsPerSecond: http.rate_limit.events_per_second, burst: http.rate_limit.burst },
   };
-}
-
-function buildAuth(auth: Placed['http']['auth'], secrets: Secrets): AuthSettings {
-  switch (auth.mode) {
-    case 'none':
-      return { mode: 'none' };
-    case 'mtls':
-      return {
-        mode: 'mtls',
-        roles: auth.roles === undefined ? undefined : new Map(Object.entries(auth.roles)),
-      };
-    case 'bearer': {
-      const tokens = auth.tokens.map(
-        (entry, i): ApiToken => ({
-          name: entry.name,
-          role: entry.role,
-          token: secretAt(secrets, ['http', 'auth', 'tokens', i, 'token_env']),
-          ...(entry.hold === undefined ? {} : { hold: entry.hold }),
-        }),
-      );
-      const admin = secrets.get(ADMIN_TOKEN_PATH);
-      if (admin !== undefined) tokens.unshift({ name: 'admin', role: 'admin', token: admin });
-      return { mode: 'bearer', tokens };
-    }
-  }
 }

@@ -13,6 +13,7 @@ import { readRegularFile, UnreadableFile } from './regular-file.ts';
 import type { Environment } from './secrets.ts';
 import { socketWarnings } from './validate/socket-checks.ts';
 import type { ConfigProblem, ConfigResult } from './types.ts';
+import { USERS_BYTES, usersFileOf } from './users-file.ts';
 import type { YamlSource } from './yaml/yaml.ts';
 import { parseYaml, unreadable } from './yaml/yaml.ts';
 
@@ -46,16 +47,18 @@ export async function loadConfig(
   if (settings === null && inventory === null && !hasPlaybooks) {
     return { ok: false, problems: [noSettings(directory)], warnings: [] };
   }
+  const users = settings === null ? null : await readUsers(settings, directory, problems);
   const missing = missingFiles({ settings, inventory, playbooks }, directory);
   if (settings === null) problems.push(noSettings(directory));
   // An unreadable playbooks folder is already reported.
   if (!hasPlaybooks) problems.push(...missing.playbooks);
-  const sources = [settings, inventory, ...playbooks].filter((source) => source !== null);
+  const sources = [settings, inventory, ...playbooks, users].filter((source) => source !== null);
   const result = assemble(
     {
       settings: settings ?? unreadable(settingsFile, []),
       inventory,
       playbooks,
+      users,
       ...(system === undefined ? {} : { system }),
       folder: resolve(directory),
       directory: resolve(directory),
@@ -78,6 +81,19 @@ export async function loadConfig(
     problems: [...problems, ...(result.ok ? [] : result.problems), ...certificates],
     warnings: [...result.warnings, ...ofMachine],
   };
+}
+
+/** Reads the users file; null if the settings name none. A missing one is added to `problems`. */
+async function readUsers(
+  settings: YamlSource,
+  directory: string,
+  problems: ConfigProblem[],
+): Promise<YamlSource | null> {
+  const file = usersFileOf(settings, resolve(directory));
+  if (file === undefined) return null;
+  const users = await read(file, USERS_BYTES);
+  if (users === null) problems.push(wholeFile(file, 'file not found', 'create it, or remove users_file'));
+  return users;
 }
 
 /** Reads the copy of another system's answer; undefined if the settings name no such system. */

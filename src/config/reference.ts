@@ -5,6 +5,7 @@ import { describeSchema, expected } from './messages.ts';
 import { inventorySchema } from '../core/policy/inventory-schema.ts';
 import { LIMITS, sizeWords } from './file-limits.ts';
 import { playbooksSchema } from '../core/policy/playbook-schema.ts';
+import { usersSchema } from './schema/auth-schema.ts';
 import { settingsSchema } from './schema/prefixd-schema.ts';
 
 const HEAD = `# Configuration
@@ -12,6 +13,7 @@ const HEAD = `# Configuration
 This page is generated from the schemas in \`src/config/schema/\` and \`src/core/policy/\` by \`npm run docs\`.
 
 A configuration folder contains \`prefixd.yaml\`, \`inventory.yaml\`, and \`playbooks.yaml\` or \`playbooks/*.yaml\` (or both).
+The users file (below, \`users.yaml\`) has the name that \`http.auth.sign_in.users_file\` gives it.
 \`prefixd check --config DIR\` checks all files and lists every problem with file, line and column; \`--print\` shows the effective configuration.
 With an error, the daemon does not start (exit code 5). A warning names something that will probably not work as written, such as
 a playbook for a customer that does not exist or a neighbor that no rule can reach; the exit code stays 0, and the last line counts
@@ -50,6 +52,7 @@ export function configurationReference(): string {
     filePage('prefixd.yaml', settingsSchema),
     filePage('inventory.yaml', inventorySchema),
     filePage('playbooks.yaml', playbooksSchema),
+    filePage('users.yaml', usersSchema),
   ].join('\n');
 }
 

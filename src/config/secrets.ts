@@ -4,7 +4,8 @@ import { countWords } from '../net/text.ts';
 import type { DeepPartial } from './parse-partial.ts';
 import { dotted, type Findings, type Path, type ConfigReport } from './config-problem.ts';
 import { isWebUrl } from './schema/fields.ts';
-import { DEFAULT_TOKEN_ENV, type Settings } from './schema/prefixd-schema.ts';
+import { DEFAULT_TOKEN_ENV } from './schema/auth-schema.ts';
+import type { Settings } from './schema/prefixd-schema.ts';
 
 /** Variables as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -25,6 +26,9 @@ const SHORT_TOKEN = 12;
 
 /** Path of the admin token in `Secrets`. */
 export const ADMIN_TOKEN_PATH = 'http.auth.bearer_token_env';
+
+/** Path of the OpenID Connect client's secret. */
+export const CLIENT_SECRET_PATH: Path = ['http', 'auth', 'sign_in', 'oidc', 'client_secret_env'];
 
 /**
  * Reads every secret that the settings name, and reports missing and invalid ones. If `environment` is null, all are
@@ -83,6 +87,8 @@ function* wantedSecrets(settings: DeepPartial<Settings>): Iterable<Wanted> {
       yield { path: ['http', 'auth', 'tokens', i, 'token_env'], variable: token.token_env, flaw: tokenFlaw };
     }
   }
+  const client = auth?.sign_in?.oidc?.client_secret_env;
+  if (client !== undefined) yield { path: CLIENT_SECRET_PATH, variable: client, flaw: headerValueFlaw };
   if (settings.storage?.driver === 'postgres' && settings.storage.url_env !== undefined) {
     yield { path: ['storage', 'url_env'], variable: settings.storage.url_env, flaw: databaseFlaw };
   }

@@ -18,6 +18,9 @@ interface StartSetting {
 /** True if the listener asks clients for certificates, which is decided when it is opened. */
 const asksForCertificates = (settings: ShownSettings): boolean =>
   settingAt(settings, 'http.tls.ca_path') !== undefined;
+/** True if the listener refuses clients without a certificate, which is decided when it is opened, too. */
+const asksStrictly = (settings: ShownSettings): boolean =>
+  settingAt(settings, 'http.auth.mode') !== 'mtls' || settingAt(settings, 'http.auth.sign_in') === undefined;
 const hasTls = (settings: ShownSettings): boolean => settingAt(settings, 'http.tls') !== undefined;
 
 const AT_START: readonly StartSetting[] = [
@@ -29,6 +32,7 @@ const AT_START: readonly StartSetting[] = [
       if (!differs(settingAt(running, 'http.auth'), settingAt(next, 'http.auth'))) return false;
       const mode = settingAt(next, 'http.auth.mode');
       if (mode === 'none') return differs(settingAt(running, 'http.listen'), settingAt(next, 'http.listen'));
+      if (mode === 'mtls' && asksStrictly(running) !== asksStrictly(next)) return true;
       return mode === 'mtls' && !asksForCertificates(running);
     },
     keep: (next, { http, secrets }) => ({

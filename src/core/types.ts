@@ -11,6 +11,9 @@ export interface Actor {
   readonly name: string;
   /** The name of the token or certificate that authenticated the call; `name` is the caller's own statement then. */
   readonly via?: string;
+  /** Of a person who has signed in: who vouches for the identity, and the person's id there, which is never reused. */
+  readonly issuer?: string;
+  readonly subject?: string;
   /** Remote address, when there is one. */
   readonly address?: string;
   readonly requestId?: string;

@@ -1,4 +1,4 @@
-/** Calls the daemon's API with a token that is kept in this tab. */
+/** Calls the daemon's API with the session of this browser, or with a token that is kept in this tab. */
 import { createFeedParser } from './feed-parser.js';
 
 const TOKEN_KEY = 'prefixd-token';
@@ -16,8 +16,26 @@ export function hasToken() {
 }
 
 export function setToken(token) {
-  if (token === null) sessionStorage.removeItem(TOKEN_KEY);
-  else sessionStorage.setItem(TOKEN_KEY, token);
+  sessionStorage.setItem(TOKEN_KEY, token);
+}
+
+export function forgetToken() {
+  sessionStorage.removeItem(TOKEN_KEY);
+}
+
+/** Time since the last key or click for which somebody counts as being at work (ms). */
+const AT_WORK_MS = 60_000;
+let lastInputAt = Date.now();
+for (const type of ['keydown', 'pointerdown']) {
+  addEventListener(type, () => {
+    lastInputAt = Date.now();
+  });
+}
+
+/** Tells the daemon that the page itself asks, and whether for somebody at work: a page left alone is signed out in time. */
+function requestHeader(isBackground) {
+  const atWork = !isBackground && Date.now() - lastInputAt < AT_WORK_MS;
+  return { 'x-prefixd-request': atWork ? '1' : 'background' };
 }
 
 /** Reports an error response. */
@@ -29,9 +47,13 @@ export class ApiError extends Error {
   }
 }
 
-async function ask(path, options = {}) {
+async function ask(path, options = {}, isBackground = false) {
   const token = sessionStorage.getItem(TOKEN_KEY);
-  const headers = { ...options.headers, ...(token === null ? {} : { authorization: `Bearer ${token}` }) };
+  const headers = {
+    ...options.headers,
+    ...requestHeader(isBackground),
+    ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+  };
   const response = await fetch(path, { ...options, headers, cache: 'no-store' });
   const date = Date.parse(response.headers.get('date') ?? '');
   if (!Number.isNaN(date)) clockOffset = Math.abs(date - Date.now()) < 2000 ? 0 : date - Date.now();
@@ -47,15 +69,18 @@ export async function read(path) {
   return (await ask(path)).json();
 }
 
+/** Sends a command, without a body if there is none. Returns the answer; null for an empty one. */
 export async function command(path, body) {
-  const headers = { 'content-type': 'application/json' };
-  return (await ask(path, { method: 'POST', headers, body: JSON.stringify(body) })).json();
+  const content =
+    body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+  const response = await ask(path, { method: 'POST', ...content });
+  return response.status === 204 ? null : response.json();
 }
 
 /** Reads the feed until the daemon closes it; rejects if it cannot be opened, breaks, or is aborted by `signal`. */
 export async function follow(lastEventId, onOpen, onMessage, signal) {
   const headers = lastEventId === null ? {} : { 'last-event-id': lastEventId };
-  const response = await ask('/v1/feed', { headers, signal });
+  const response = await ask('/v1/feed', { headers, signal }, true);
   onOpen();
   const parse = createFeedParser(onMessage);
   const decoder = new TextDecoder();

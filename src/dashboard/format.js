@@ -96,6 +96,30 @@ export function reasonText(reason, now) {
   return Number.isNaN(since) ? reason.text : `${reason.text}, for ${duration(now - since)}`;
 }
 
+/** Returns who is signed in, and with which limits: `alice (operator), limited to customers acme`. */
+export function personText({ name, role, scope, issuer }) {
+  // Without authentication everybody is anonymous.
+  if (issuer === null && name === 'anonymous') return '';
+  const limits = Object.entries(scope ?? {})
+    .filter(([, names]) => names !== null)
+    .map(([key, names]) => `limited to ${key} ${names.join(', ') || '(none)'}`);
+  return [`${name} (${role})`, ...limits].join(', ');
+}
+
+const SIGN_IN_REASONS = {
+  denied: 'The provider has refused the sign-in.',
+  expired: 'The sign-in took too long, or began in another browser. Try again.',
+  no_role: 'You have no role here. Ask an administrator of prefixd.',
+  unavailable: "The provider does not answer. The daemon's log says more.",
+  failed: "The provider's answer is not valid. The daemon's log says more.",
+};
+
+/** Returns why nobody is signed in, by the daemon's code; an empty text for no code. */
+export function signInText(code) {
+  if (code === '') return '';
+  return Object.hasOwn(SIGN_IN_REASONS, code) ? SIGN_IN_REASONS[code] : 'Nobody is signed in. Try again.';
+}
+
 /** Returns a POP's state in words, and its color class. */
 export function popState(pop) {
   if (!pop.accepted) return { text: `${pop.state}, not accepted`, kind: 'quiet' };

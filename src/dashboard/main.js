@@ -1,6 +1,7 @@
 /** Runs the page: reads the API, shows the tables, and handles sign-in and withdrawals. */
-import { ApiError, command, follow, hasToken, read, serverNow, setToken } from './api.js';
+import { ApiError, command, follow, hasToken, read, serverNow } from './api.js';
 import { reasonText, startText, statusText, timeText, unconfirmedLines } from './format.js';
+import { askToSignIn, connectForms, currentCaller, isAsking, recognize } from './people.js';
 import { element, setText } from './table.js';
 import { countDown, eventTable, mitigationTable, peerTable, popTable } from './views.js';
 
@@ -45,14 +46,16 @@ async function refresh() {
       showStart(health);
       return;
     }
+    await recognize();
     const [peers, mitigations, events, pops] = await Promise.all([
-      read('/v1/peers'),
+      // Who is limited to some customers does not see the neighbors.
+      health.peers === null ? null : read('/v1/peers'),
       read('/v1/mitigations?status=pending,active,escalated&limit=200'),
       read('/v1/events?limit=20'),
-      read('/v1/pops'),
+      currentCaller()?.scope ? null : read('/v1/pops'),
     ]);
     showBoard(health, peers, mitigations, events);
-    showExchange(pops);
+    showExchange(pops ?? { exchange: null });
   } catch (error) {
     failed(error);
   } finally {
@@ -65,26 +68,30 @@ async function refresh() {
 }
 
 function showBoard(health, peers, mitigations, events) {
+  // Somebody has signed out meanwhile.
+  if (currentCaller() === null) return;
   setStale(false);
   show('sign-in', false);
   show('board', true);
-  show('sign-out', hasToken());
   lastReadAt = Date.now();
   setText(byId('pop'), health.pop);
   showProblems(health);
   const notes = [
     statusText(health.status),
-    `${health.peers.established} of ${health.peers.configured} sessions established`,
+    ...(health.peers === null
+      ? []
+      : [`${health.peers.established} of ${health.peers.configured} sessions established`]),
     live ? 'live updates' : `updated every ${POLL_MS / 1000} s`,
   ];
   setText(byId('status'), notes.join(', '));
   byId('status').className = health.status === 'ok' ? '' : 'bad';
-  showPeers(peers);
+  show('neighbors', peers !== null);
+  showPeers(peers ?? []);
   showMitigations(mitigations.mitigations);
   showEvents(events.events);
   const more = mitigations.next_cursor === null ? '' : ' newest';
   setText(byId('mitigation-count'), `${mitigations.mitigations.length}${more}`);
-  show('no-peers', peers.length === 0);
+  show('no-peers', peers?.length === 0);
   show('no-mitigations', mitigations.mitigations.length === 0);
   show('no-events', events.events.length === 0);
   countDown(byId('mitigations'));
@@ -123,7 +130,8 @@ function setStale(stale) {
 
 function failed(error) {
   if (error instanceof ApiError && error.status === 401) {
-    askForToken(hasToken() ? error.message : '');
+    const ended = hasToken() || currentCaller() !== null;
+    signIn(ended ? error.message : '');
     return;
   }
   const why = error instanceof ApiError ? error.message : 'No response from prefixd';
@@ -134,18 +142,16 @@ function failed(error) {
   if (error instanceof ApiError && error.status === 403) show('sign-out', hasToken());
 }
 
-function askForToken(why) {
+function signIn(why) {
   feed?.abort();
-  setToken(null);
-  setText(byId('sign-in-error'), why);
+  lastEventId = null;
+  byId('withdraw').close();
+  // Leaves nothing for the next person at this browser.
+  for (const showNone of [showPeers, showMitigations, showEvents]) showNone([]);
+  byId('problems').replaceChildren();
   setText(byId('status'), 'Sign-in required');
   byId('status').className = '';
-  show('board', false);
-  show('sign-out', false);
-  if (byId('sign-in').hidden) {
-    show('sign-in', true);
-    byId('token').focus();
-  }
+  askToSignIn(why);
 }
 
 /** Waits for the end of a burst, then refreshes. */
@@ -161,7 +167,7 @@ function settle() {
 /** Keeps the feed open; while it is closed, polling continues. */
 async function followFeed() {
   for (;;) {
-    if (byId('sign-in').hidden) {
+    if (!isAsking()) {
       feed = new AbortController();
       try {
         await follow(
@@ -192,7 +198,9 @@ function openWithdraw(mitigation) {
   setText(byId('withdraw-title'), `Withdraw the rule for ${mitigation.victim_ip}`);
   setText(byId('withdraw-rule'), mitigation.rule);
   setText(byId('withdraw-error'), '');
-  byId('operator').value = sessionStorage.getItem(OPERATOR_KEY) ?? '';
+  const person = currentCaller()?.issuer ? currentCaller().name : null;
+  byId('operator').value = person ?? sessionStorage.getItem(OPERATOR_KEY) ?? '';
+  byId('operator').readOnly = person !== null;
   byId('reason').value = '';
   byId('withdraw').showModal();
   byId(byId('operator').value === '' ? 'operator' : 'reason').focus();
@@ -217,27 +225,16 @@ byId('withdraw-form').addEventListener('submit', async (event) => {
   }
 });
 
-byId('sign-in').addEventListener('submit', (event) => {
-  event.preventDefault();
-  setToken(byId('token').value.trim());
-  byId('token').value = '';
-  setText(byId('sign-in-error'), '');
-  show('sign-in', false);
-  refresh();
-});
-
-byId('sign-out').addEventListener('click', () => {
-  askForToken('');
-});
+connectForms(refresh, () => signIn(''));
 
 setInterval(() => {
   if (!document.body.classList.contains('stale')) countDown(byId('mitigations'));
 }, 1_000);
 setInterval(() => {
-  if (byId('sign-in').hidden && !document.hidden) refresh();
+  if (!isAsking() && !document.hidden) refresh();
 }, POLL_MS);
 document.addEventListener('visibilitychange', () => {
-  if (!document.hidden && byId('sign-in').hidden) refresh();
+  if (!document.hidden && !isAsking()) refresh();
 });
 refresh();
 followFeed();

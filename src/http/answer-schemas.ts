@@ -215,6 +215,9 @@ export const HealthSchema = z.object({
     .describe('Progress of reading the journal; only while the daemon starts. Other counts are 0 until then'),
 });
 
+/** Describes what callers who are limited to some customers do not get. */
+const NOT_IN_SCOPE = 'null for a caller who is limited to some customers';
+
 export const HealthDetailSchema = HealthSchema.extend({
   pop: z.string(),
   mode: z.enum(POLICY_MODES),
@@ -222,17 +225,20 @@ export const HealthDetailSchema = HealthSchema.extend({
   problems: z.array(z.string()).describe('The texts of `reasons`'),
   reasons: z.array(HealthReasonSchema).describe('Reasons why the status is not `ok`'),
   paused: z.object({ at: time, by: z.string(), reason: z.string() }).nullable(),
-  journal: z.object({ seq: z.int() }),
-  peers: z.object({ configured: z.int(), established: z.int() }),
+  journal: z.object({ seq: z.int() }).nullable().describe(NOT_IN_SCOPE),
+  peers: z.object({ configured: z.int(), established: z.int() }).nullable().describe(NOT_IN_SCOPE),
   mitigations: z.object({ live: z.int() }),
-  reconciler: z.object({
-    runs: z.int(),
-    drift: z.int(),
-    last_run_at: time.nullable(),
-    last_run_ms: z.number(),
-    egress_refusals: z.int(),
-  }),
-  feed_readers: z.int(),
+  reconciler: z
+    .object({
+      runs: z.int(),
+      drift: z.int(),
+      last_run_at: time.nullable(),
+      last_run_ms: z.number(),
+      egress_refusals: z.int(),
+    })
+    .nullable()
+    .describe(NOT_IN_SCOPE),
+  feed_readers: z.int().nullable().describe(NOT_IN_SCOPE),
 });
 
 export const StatsSchema = z.object({

@@ -1,22 +1,32 @@
 /** Translates the decision core's answers into HTTP answers and problems. */
+import type { CallerScope, ScopeContext } from '../access/caller-scope.ts';
+import { discreet } from '../access/scoped-facts.ts';
 import type { Answer, Effect } from '../core/commands.ts';
 import { HttpProblem } from './http-problem.ts';
 
-/** Returns the expected answer, or throws its problem: refused 422, not found 404, conflict and unconfirmed 409. */
+/**
+ * Returns the expected answer, or throws its problem: refused 422, not found 404, conflict and unconfirmed 409. A limited
+ * caller does not learn what concerns others.
+ */
 export function expectAnswer<Type extends Answer['type']>(
   answer: Answer,
   type: Type,
+  { scope, context }: { readonly scope?: CallerScope | undefined; readonly context?: ScopeContext } = {},
 ): Extract<Answer, { type: Type }> {
   if (isAnswer(answer, type)) return answer;
   switch (answer.type) {
-    case 'refused':
-      throw new HttpProblem(422, answer.detail, { reason: answer.reason, extensions: { why: answer.why } });
+    case 'refused': {
+      const { detail, why } =
+        scope === undefined || context === undefined ? answer : discreet(answer, scope, context);
+      throw new HttpProblem(422, detail, { reason: answer.reason, extensions: { why } });
+    }
     case 'not-found':
       throw new HttpProblem(404, answer.detail);
     case 'needs-confirmation':
       throw unconfirmed(answer.detail, answer.ends, answer.active);
     case 'conflict':
-      throw new HttpProblem(409, answer.detail);
+      // A pause's reason may be about another customer.
+      throw new HttpProblem(409, scope === undefined ? answer.detail : 'Nothing new is announced now');
     default:
       throw new TypeError(`the engine answered "${answer.type}" where "${type}" was expected`);
   }

@@ -6,6 +6,8 @@ import { z } from 'zod';
 import { MAX_BODY_BYTES, parseJsonBody, parseNdjsonBody } from './body.ts';
 import { bodyText } from './body-room.ts';
 import { ClientConnections } from './client-connections.ts';
+import type { SessionStore } from '../people/sessions.ts';
+import { openDesk } from './people-desk.ts';
 import { addressOf, type App, networkOf } from './request-context.ts';
 import { registerAlerts } from './routes/alerts.ts';
 import { registerControl } from './routes/control.ts';
@@ -27,6 +29,8 @@ import { registerRateLimit, TokenBuckets } from './rate-limit.ts';
 import { ReadRoom } from './read-room.ts';
 import { registerSafelist } from './routes/safelist.ts';
 import { registerScrubbers } from './routes/scrubbers.ts';
+import { registerSignIn } from './routes/sign-in.ts';
+import { registerOidcSignIn } from './routes/sign-in-oidc.ts';
 import { registerStatus } from './routes/status.ts';
 
 /** A request id that a client may choose; any other value is replaced by a new id. */
@@ -59,6 +63,8 @@ export function createApp(
   tls: TlsMaterial | undefined,
   overload: Overload,
   limits: ListenerLimits = fittingLimits(LIMITS, openFilesLimit()),
+  pop?: () => string,
+  sessions?: SessionStore,
 ): BareApp {
   const problems: Problems = { logger: deps.logger, quiet: new QuietLog(() => performance.now()) };
   const server: { connections?: ClientConnections } = {};
@@ -90,7 +96,7 @@ export function createApp(
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler((error, request, reply) => sendProblem(problems, error, request, reply));
   addParsers(app);
-  addHooks(app, deps, overload, connections);
+  addHooks(app, deps, overload, connections, pop, sessions);
   return { app, connections, problems };
 }
 
@@ -101,7 +107,9 @@ export async function buildApi(
   overload: Overload,
   limits?: ListenerLimits,
 ): Promise<Api> {
-  const { app, connections, problems } = createApp(deps, tls, overload, limits);
+  const pop = (): string => deps.engine.policy.pop;
+  const desk = openDesk(deps);
+  const { app, connections, problems } = createApp(deps, tls, overload, limits, pop, desk.sessions);
   answerUnknownPaths(app, problems);
   const feed = new Feed(deps.engine);
   const buckets = new TokenBuckets(deps.clock, deps.rateLimit);
@@ -119,6 +127,8 @@ export async function buildApi(
   await registerInventory(app, deps);
   registerStatus(app, deps, () => feed.readers, room);
   registerFeed(app, deps.engine, feed);
+  registerSignIn(app, deps, desk);
+  registerOidcSignIn(app, deps, desk);
   registerDocument(app);
   await registerDashboard(app);
   await app.ready();
@@ -213,7 +223,7 @@ function registerDocument(app: App): void {
   app.get(
     '/v1/openapi.json',
     {
-      config: { access: 'any' },
+      config: { access: 'any', scoped: 'same' },
       schema: {
         tags: ['status'],
         summary: 'Get this OpenAPI document',

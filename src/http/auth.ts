@@ -2,68 +2,57 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import type { HoldMode } from '../core/types.ts';
+import type { SessionStore } from '../people/sessions.ts';
+import type { SignInSettings } from '../people/sign-in-settings.ts';
 import { parseAddress } from '../net/prefix.ts';
 import { forgetOldest } from '../net/queue.ts';
 import { isLoopbackAddress } from '../net/special-addresses.ts';
-import type { AuthSettings, Role } from './dependencies.ts';
+import type { Caller } from './caller.ts';
+import type { AuthSettings } from './dependencies.ts';
 import { HttpProblem } from './http-problem.ts';
-
-/**
- * The permission that a route requires. `public`: none; `any`: valid credentials; `report`: send events and signals;
- * `read`; `operate`: change mitigations and sessions; `admin`: reload.
- */
-export type Access = 'public' | 'any' | 'report' | 'read' | 'operate' | 'admin';
-
-/** An authenticated caller. */
-export interface Caller {
-  /** The token's name, the certificate's CN, or `anonymous`. */
-  readonly name: string;
-  readonly role: Role;
-  /** The hold mode of the attacks that it reports, if its token sets one. */
-  readonly hold?: HoldMode;
-}
-
-const GRANTS: Readonly<Record<Role, ReadonlySet<Access>>> = {
-  detector: new Set<Access>(['public', 'any', 'report']),
-  viewer: new Set<Access>(['public', 'any', 'read']),
-  operator: new Set<Access>(['public', 'any', 'report', 'read', 'operate']),
-  admin: new Set<Access>(['public', 'any', 'report', 'read', 'operate', 'admin']),
-};
-
-/** Returns true if a role may use a route. */
-export function allows(role: Role, access: Access): boolean {
-  return GRANTS[role].has(access);
-}
+import { callerOfSession, presentedSecret } from './session-caller.ts';
 
 /** The presented bearer token is invalid. */
 export class UnknownToken extends HttpProblem {}
 
-/** Returns a request's caller, or throws HttpProblem 401 (not authenticated) or 403 (not allowed). */
-export type Authenticator = (request: IncomingMessage) => Caller;
+/**
+ * Returns a request's caller, or throws HttpProblem 401 (not authenticated) or 403 (not allowed). `isPassive`: it is only
+ * asked whether an earlier request would still be accepted.
+ */
+export type Authenticator = (request: IncomingMessage, isPassive?: boolean) => Caller;
 
-/** Creates an authenticator that calls `settings` for each request, so that tokens can be rotated. */
-export function createAuthenticator(settings: () => AuthSettings): Authenticator {
+/**
+ * Creates an authenticator that calls `settings` for each request, so that tokens can be rotated. Without `sessions`
+ * nobody is signed in.
+ */
+export function createAuthenticator(settings: () => AuthSettings, sessions?: SessionStore): Authenticator {
   let known: AuthSettings | undefined;
-  let authenticate: Authenticator = () => ({ name: 'anonymous', role: 'admin' });
-  return (request) => {
+  let authenticate: (request: IncomingMessage) => Caller = () => ({ name: 'anonymous', role: 'admin' });
+  return (request, isPassive = false) => {
     const current = settings();
     if (current !== known) {
       authenticate = authenticatorFor(current);
       known = current;
     }
-    return authenticate(request);
+    const secret = current.mode === 'none' ? undefined : presentedSecret(request);
+    if (secret === undefined) return authenticate(request);
+    return callerOfSession(request, secret, signInOf(current), sessions, isPassive);
   };
 }
 
-function authenticatorFor(settings: AuthSettings): Authenticator {
+/** Returns the settings for people; undefined if nobody can sign in. */
+export function signInOf(settings: AuthSettings): SignInSettings | undefined {
+  return settings.mode === 'none' ? undefined : settings.signIn;
+}
+
+function authenticatorFor(settings: AuthSettings): (request: IncomingMessage) => Caller {
   switch (settings.mode) {
     case 'none':
       return () => ({ name: 'anonymous', role: 'admin' });
     case 'bearer':
       return bearer(settings.tokens.map(({ token, ...caller }) => ({ caller, digest: digest(token) })));
     case 'mtls':
-      return (request) => byCertificate(request, settings.roles);
+      return (request) => byCertificate(request, settings);
   }
 }
 
@@ -75,7 +64,7 @@ interface KnownToken {
 }
 
 /** Compares digests of equal length with every token, so that the time taken reveals nothing about any token. */
-function bearer(tokens: readonly KnownToken[]): Authenticator {
+function bearer(tokens: readonly KnownToken[]): (request: IncomingMessage) => Caller {
   return (request) => {
     const header = request.headers.authorization;
     if (header === undefined) throw unauthorized('A bearer token is required', 'Bearer realm="prefixd"');
@@ -102,7 +91,10 @@ function unauthorized(detail: string, challenge: string): HttpProblem {
 const MAX_NAME = 256;
 
 /** Returns the caller named by the client certificate, which the TLS listener has already verified against the CA. */
-function byCertificate(request: IncomingMessage, roles: ReadonlyMap<string, Role> | undefined): Caller {
+function byCertificate(
+  request: IncomingMessage,
+  { roles, scopes }: Extract<AuthSettings, { readonly mode: 'mtls' }>,
+): Caller {
   const socket = request.socket;
   if (!(socket instanceof TLSSocket) || !socket.authorized) {
     throw unauthorized('A client certificate is required', 'mTLS realm="prefixd"');
@@ -115,11 +107,11 @@ function byCertificate(request: IncomingMessage, roles: ReadonlyMap<string, Role
   }
   if (name.length > MAX_NAME)
     throw new HttpProblem(403, `The client certificate's CN must have at most ${MAX_NAME} characters`);
-  if (roles === undefined) return { name, role: 'admin' };
-  const role = roles.get(name);
+  const role = roles === undefined ? 'admin' : roles.get(name);
   if (role === undefined)
     throw new HttpProblem(403, "http.auth.roles has no role for this client certificate's CN");
-  return { name, role };
+  const scope = scopes?.get(name);
+  return { name, role, ...(scope === undefined ? {} : { scope }) };
 }
 
 /**

@@ -1,11 +1,14 @@
 /** Declares what the composition root provides to the HTTP room, which owns no state except its connections. */
 import type { Server } from 'node:http';
+import type { Role } from '../access/role.ts';
+import type { CallerScope } from '../access/caller-scope.ts';
 import type { Announcer } from '../control/announcer.ts';
 import type { EngineView, ReconcilerView } from '../control/types.ts';
 import type { Actor, HoldMode, Mitigation } from '../core/types.ts';
 import type { ExchangeView } from '../exchange/types.ts';
 import type { LabelMap } from '../intake/alertmanager.ts';
 import type { VectorMaps } from '../intake/vector-names.ts';
+import type { SignInSettings } from '../people/sign-in-settings.ts';
 import type { AdapterSettings } from '../intake/webhook/adapter-settings.ts';
 import type { AlertSending, AlertTrial, DeliveryRecord } from '../view/alert-sending.ts';
 import type { Assessment } from '../view/health.ts';
@@ -15,18 +18,13 @@ import type { ConnectionFigures } from './connection-table.ts';
 import type { Overload } from './overload.ts';
 import type { WorkClass } from './turns.ts';
 
-/**
- * A caller's permissions. `detector`: events and signals; `viewer`: reads; `operator`: all but reload; `admin`: all.
- */
-export const ROLES = ['detector', 'viewer', 'operator', 'admin'] as const;
-
-export type Role = (typeof ROLES)[number];
-
 /** A bearer token. `token` is a secret: it is never logged or shown. */
 export interface ApiToken {
   readonly name: string;
   readonly role: Role;
   readonly token: string;
+  /** Absent: not limited. */
+  readonly scope?: CallerScope;
   /** The hold mode of the attacks that it reports. Default: by the detector. */
   readonly hold?: HoldMode;
 }
@@ -34,9 +32,20 @@ export interface ApiToken {
 /** The authentication method for callers. */
 export type AuthSettings =
   | { readonly mode: 'none' }
-  | { readonly mode: 'bearer'; readonly tokens: readonly ApiToken[] }
+  | {
+      readonly mode: 'bearer';
+      readonly tokens: readonly ApiToken[];
+      /** Absent: people cannot sign in. */
+      readonly signIn?: SignInSettings;
+    }
   /** By the client certificate's CN. Without a map every caller is admin; with one, an unmapped CN is refused. */
-  | { readonly mode: 'mtls'; readonly roles: ReadonlyMap<string, Role> | undefined };
+  | {
+      readonly mode: 'mtls';
+      readonly roles: ReadonlyMap<string, Role> | undefined;
+      /** By CN; others are not limited. */
+      readonly scopes?: ReadonlyMap<string, CallerScope>;
+      readonly signIn?: SignInSettings;
+    };
 
 /** The authentication method of a webhook's sender. */
 export type WebhookAuth =
@@ -59,11 +68,15 @@ export interface Webhook {
   readonly mapping: AdapterSettings;
 }
 
-/** Paths of PEM files. With `caPath`, clients must present a certificate signed by that CA. */
+/**
+ * Paths of PEM files. With `caPath`, clients must present a certificate signed by that CA; with `clientsOptional`, those
+ * without one may sign in.
+ */
 export interface TlsSettings {
   readonly certPath: string;
   readonly keyPath: string;
   readonly caPath: string | undefined;
+  readonly clientsOptional?: true;
 }
 
 /** The rate limit of each client: events per second on average, and the burst size. */
@@ -89,10 +102,15 @@ export type ReloadOutcome =
 
 /** An operator action that the decision core does not record as a fact; it goes to the audit log. */
 export interface OperatorAction {
-  readonly type: 'peer.cleared' | 'config.reload_failed' | 'alert.tested';
+  readonly type:
+    | 'peer.cleared'
+    | 'config.reload_failed'
+    | 'person.signed_in'
+    | 'person.signed_out'
+    | 'alert.tested';
   readonly at: number;
   readonly actor: Actor;
-  /** Name of the peer or of the destination of alerts, or the invalid file. */
+  /** Name of the peer or of the destination of alerts, the invalid file, or the person who signed in or out. */
   readonly target: string;
   readonly reason: string;
 }
@@ -187,6 +205,8 @@ export interface HttpDependencies {
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   /** Waits (ms) before it answers a token from a network that guesses tokens. Default: the system's timers. */
   readonly pause?: (milliseconds: number) => Promise<void>;
+  /** Checks a password against its hash. Default: scrypt, which takes some 300 ms. */
+  readonly checkPassword?: (password: string, hash: string) => Promise<boolean>;
   /** Called after each answer. Must not throw. */
   readonly onRequest: (observation: RequestObservation) => void;
   /** Called for each request that is refused because of overload. Must not throw. */

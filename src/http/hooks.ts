@@ -1,18 +1,19 @@
 /** Handles every request before and after its handler: credentials, roles, overload, observation. */
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
+import { type Access, allows } from '../access/role.ts';
+import { refusedByScope } from '../access/caller-scope.ts';
 import { asError } from '../net/text.ts';
+import type { SessionStore } from '../people/sessions.ts';
 import {
-  type Access,
-  allows,
   type Authenticator,
-  type Caller,
   createAuthenticator,
   Guesses,
   refuseForeignPages,
   refuseTwoHosts,
   UnknownToken,
 } from './auth.ts';
+import type { Caller } from './caller.ts';
 import { announcedBytes, BodyRoom } from './body-room.ts';
 import type { ClientConnections } from './client-connections.ts';
 import { type App, networkOf } from './request-context.ts';
@@ -37,16 +38,22 @@ function bySender({ authenticate }: SenderCheck, body = NO_OCTETS): Authenticato
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
 
-/** Adds the hooks. Call it before any route is registered: from then on, a route without `access` is an error. */
+/**
+ * Adds the hooks. Call it before any route is registered: from then on, a route without `access` is an error. `pop`
+ * returns this POP's name, for callers with a scope; without `sessions` nobody is signed in.
+ */
 export function addHooks(
   app: App,
   deps: CommonDependencies,
   overload: Overload,
   connections: Pick<ClientConnections, 'letIn' | 'trust'>,
+  pop: () => string = () => '',
+  sessions?: SessionStore,
 ): void {
+  const authenticate = createAuthenticator(deps.auth, sessions);
   const identify = identification(deps, connections);
-  const authenticate = createAuthenticator(deps.auth);
   app.decorateRequest('caller', undefined);
+  app.decorate('isStillAllowed', (request) => isStillAllowed(authenticate, request));
 
   app.addHook('onRoute', ({ config, url }) => {
     if (config?.access === undefined) throw new TypeError(`${url} has no access setting`);
@@ -56,8 +63,12 @@ export function addHooks(
     if (!allows(caller.role, access)) {
       throw new HttpProblem(403, `The role ${caller.role} is not allowed to do this`);
     }
+    // A route that does not say how it treats a scope is refused to callers who have one.
+    const { scoped = 'unlimited', essential } = request.routeOptions.config;
+    const beyond = refusedByScope(caller.scope, scoped, access, pop());
+    if (beyond !== undefined) throw new HttpProblem(403, beyond, { reason: 'out_of_scope' });
     request.caller = caller;
-    if (request.routeOptions.config.essential !== true) refuseOverload(access, deps, overload);
+    if (essential !== true) refuseOverload(access, deps, overload);
     connections.letIn(request.raw.socket);
   };
 
@@ -134,6 +145,19 @@ export function addHooks(
     });
     done();
   });
+}
+
+/** Asks again for an admitted request: its token may have been rotated, or its session may have ended. */
+function isStillAllowed(authenticate: Authenticator, request: FastifyRequest): boolean {
+  const { caller, raw, routeOptions } = request;
+  try {
+    const now = authenticate(raw, true);
+    const isSame = now.name === caller?.name && JSON.stringify(now.scope) === JSON.stringify(caller.scope);
+    return isSame && allows(now.role, routeOptions.config.access ?? 'public');
+  } catch (error) {
+    if (error instanceof HttpProblem) return false;
+    throw error;
+  }
 }
 
 /** Identifies the caller; delays the answer to a network that guesses tokens (see `Guesses` in auth.ts). */

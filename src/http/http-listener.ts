@@ -64,7 +64,7 @@ const CIPHERS = [
 
 /** Reads the files and checks that they fit together; rejects with an Error that names the path. */
 export async function loadTls(settings: TlsSettings): Promise<TlsMaterial> {
-  const { certPath, keyPath, caPath } = settings;
+  const { certPath, keyPath, caPath, clientsOptional } = settings;
   const cert = await readFile(certPath);
   const key = await readFile(keyPath);
   const ca = caPath === undefined ? {} : { ca: await readFile(caPath) };
@@ -74,7 +74,7 @@ export async function loadTls(settings: TlsSettings): Promise<TlsMaterial> {
     key,
     ...ca,
     requestCert: wantsClients,
-    rejectUnauthorized: wantsClients,
+    rejectUnauthorized: wantsClients && clientsOptional !== true,
     minVersion: 'TLSv1.2',
     ciphers: CIPHERS,
     honorCipherOrder: true,

@@ -69,7 +69,8 @@ export class TokenBuckets {
 
 /** Returns the client's key: by name for a caller with credentials, else by address. */
 export function clientOf(request: FastifyRequest): string {
-  const { name } = callerOf(request);
+  const { name, person } = callerOf(request);
+  if (person !== undefined) return `person ${person.issuer} ${person.subject}`;
   return name === 'anonymous' ? `address ${addressOf(request)}` : `name ${name}`;
 }
 

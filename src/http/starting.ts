@@ -12,6 +12,8 @@ import { registerDashboard } from './routes/dashboard.ts';
 import type { CommonDependencies, StartingServer } from './dependencies.ts';
 import type { TlsMaterial } from './http-listener.ts';
 import { HttpProblem } from './http-problem.ts';
+import { scopeOf } from './request-context.ts';
+import { shownHealth } from './scoped-answers.ts';
 import { commonProblems, HealthDetailSchema, HealthSchema } from './answer-schemas.ts';
 
 /** Bounds the time for answers in progress once the API has taken over (ms). */
@@ -78,10 +80,13 @@ export async function listenWhileStarting(
   );
   app.get(
     '/v1/health/detail',
-    { config: { access: 'read' }, schema: { response: { 200: HealthDetailSchema, ...commonProblems } } },
-    () => {
+    {
+      config: { access: 'read', scoped: 'filtered' },
+      schema: { response: { 200: HealthDetailSchema, ...commonProblems } },
+    },
+    (request) => {
       const { reasons } = deps.assess();
-      return {
+      const view = {
         ...health(),
         pop: deps.pop,
         mode: deps.mode,
@@ -95,6 +100,7 @@ export async function listenWhileStarting(
         reconciler: { runs: 0, drift: 0, last_run_at: null, last_run_ms: 0, egress_refusals: 0 },
         feed_readers: 0,
       };
+      return shownHealth(scopeOf(request), view, { pop: deps.pop, mitigations: new Map() }, new Set());
     },
   );
   await registerDashboard(app);

@@ -1,7 +1,8 @@
 /** Authenticates the senders of webhooks by a signature of the body, or by user and password. */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { type Caller, UnknownToken } from './auth.ts';
+import { UnknownToken } from './auth.ts';
+import type { Caller } from './caller.ts';
 import type { Webhook, WebhookAuth } from './dependencies.ts';
 import { HttpProblem } from './http-problem.ts';
 

@@ -49,6 +49,8 @@ export const ActorSchema = z.object({
   kind: z.enum(['detector', 'operator', 'system']),
   name: z.string(),
   via: z.string().optional().describe('Name of the token or certificate'),
+  issuer: z.string().optional().describe('Who vouches for a person who has signed in'),
+  subject: z.string().optional().describe("The person's id at the issuer"),
   address: z.string().optional(),
   request_id: z.string().optional(),
 });

@@ -20,6 +20,8 @@ export function actorView(actor: Actor): z.output<typeof ActorSchema> {
     kind: actor.kind,
     name: actor.name,
     ...(actor.via === undefined ? {} : { via: actor.via }),
+    ...(actor.issuer === undefined ? {} : { issuer: actor.issuer }),
+    ...(actor.subject === undefined ? {} : { subject: actor.subject }),
     ...(actor.address === undefined ? {} : { address: actor.address }),
     ...(actor.requestId === undefined ? {} : { request_id: actor.requestId }),
   };

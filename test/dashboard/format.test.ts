@@ -11,6 +11,8 @@ interface Format {
   mitigationStatus(mitigation: object): { text: string; kind: string };
   peerKind(peer: { state: string; enabled: boolean }): string;
   startText(health: { problems: readonly string[] }): string;
+  personText(me: object): string;
+  signInText(code: string): string;
   popState(pop: { state: string; accepted: boolean }): { text: string; kind: string };
   lagText(pop: { lag_seconds: number | null }): string;
   unconfirmedLines(requests: readonly object[]): readonly string[];
@@ -22,6 +24,36 @@ interface FeedParser {
 const moduleAt = (name: string): string => new URL(`../../src/dashboard/${name}`, import.meta.url).href;
 const format: Format = await import(moduleAt('format.js'));
 const { createFeedParser }: FeedParser = await import(moduleAt('feed-parser.js'));
+
+describe('who is signed in', () => {
+  const none = { customers: null, pops: null, actions: null };
+
+  it('is shown with role and limits, and not at all where everybody is anonymous', () => {
+    const alice = { name: 'alice', role: 'operator', issuer: 'local', scope: null };
+    assert.equal(format.personText(alice), 'alice (operator)');
+    const scope = { ...none, customers: ['acme', 'globex'], actions: [] };
+    assert.equal(
+      format.personText({ ...alice, scope }),
+      'alice (operator), limited to customers acme, globex, limited to actions (none)',
+    );
+    assert.equal(format.personText({ name: 'anonymous', role: 'admin', issuer: null, scope: null }), '');
+    // A token, and a person who really has that name.
+    assert.equal(
+      format.personText({ name: 'noc', role: 'viewer', issuer: null, scope: null }),
+      'noc (viewer)',
+    );
+    assert.equal(
+      format.personText({ name: 'anonymous', role: 'viewer', issuer: 'local', scope: null }),
+      'anonymous (viewer)',
+    );
+  });
+
+  it('is nobody for a reason, whatever stands in the address', () => {
+    assert.equal(format.signInText(''), '');
+    assert.match(format.signInText('no_role'), /no role/);
+    assert.equal(format.signInText('constructor'), 'Nobody is signed in. Try again.');
+  });
+});
 
 describe('the figures of the dashboard', () => {
   it('tells how far a daemon is that starts', () => {

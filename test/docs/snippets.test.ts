@@ -22,7 +22,7 @@ const ALL_YAML = BLOCKS.filter(({ language }) => language === 'yaml');
 /** prefixd's own files, by their names. */
 const OURS = ALL_YAML.filter(
   (block) =>
-    /(^|\/)(prefixd|inventory|playbooks)\.yaml$/.test(fileOf(block).path) &&
+    /(^|\/)(prefixd|inventory|playbooks|users)\.yaml$/.test(fileOf(block).path) &&
     !/grafana/.test(fileOf(block).path),
 );
 

@@ -65,7 +65,8 @@ describe('the dashboard', () => {
 
   it('finds every element that its script looks for, each once', () => {
     const page = source('index.html');
-    const wanted = [...source('main.js').matchAll(/(?:byId|show)\('([^']+)'/g)].map(([, id]) => id);
+    const code = source('main.js') + source('people.js');
+    const wanted = [...code.matchAll(/(?:byId|show)\('([^']+)'/g)].map(([, id]) => id);
     assert.ok(wanted.length > 20);
     for (const id of new Set(wanted)) {
       assert.equal(page.split(`id="${id}"`).length - 1, 1, `id ${id}`);

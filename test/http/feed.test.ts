@@ -184,7 +184,7 @@ describe('GET /v1/feed', () => {
         return text.length < 1000;
       },
     };
-    feed.add(response as unknown as ServerResponse, 0, 'name viewer');
+    feed.add(response as unknown as ServerResponse, 0, { client: 'name viewer' });
     feed.close();
     assert.ok(Math.max(...written) < 300_000, `${Math.max(...written)} characters at once`);
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Role } from '../../src/http/dependencies.ts';
+import type { Role } from '../../src/access/role.ts';
 import { TokenBuckets } from '../../src/http/rate-limit.ts';
 import { api, bearer } from './support.ts';
 

@@ -165,23 +165,32 @@ describe('the daemon, attacked over HTTP', () => {
 
   const REPORT = { source: 'fnm', victim_ip: '203.0.113.7', vector: 'udp_flood', confidence: 0.9 };
 
+  /** What anybody is answered who wants to sign in here, where nobody can: the ways, of which there are none. */
+  const SIGNING_IN: Readonly<Record<string, number>> = {
+    'GET /v1/sign-in': 200,
+    'POST /v1/sign-in': 400,
+    'GET /v1/sign-in/oidc': 409,
+    'GET /v1/sign-in/oidc/callback': 409,
+    'POST /v1/sign-in/oidc/token': 400,
+  };
+
   describe('without the right role', () => {
-    it('lets nobody without a token do anything but ask whether it lives', async () => {
+    it('lets nobody without a token do anything but ask whether it lives, and how to sign in', async () => {
       const all = await operations();
       assert.ok(all.length >= 30);
       const { seq } = daemon.engine.state;
       for (const { method, path } of all) {
-        const wanted = path === '/v1/health' ? 200 : 401;
+        const wanted = SIGNING_IN[`${method} ${path}`] ?? (path === '/v1/health' ? 200 : 401);
         assert.equal((await ask(method, path, null, method === 'GET' ? undefined : {})).status, wanted, path);
-        if (method === 'GET')
-          assert.equal((await ask('HEAD', path, null)).status, path === '/v1/feed' ? 405 : wanted);
+        const hasHead = path !== '/v1/feed' && !path.startsWith('/v1/sign-in/');
+        if (method === 'GET') assert.equal((await ask('HEAD', path, null)).status, hasHead ? wanted : 405);
       }
       assert.equal(daemon.engine.state.seq, seq, 'nothing was decided');
     });
 
     it('gives a detector nothing to read and nothing to command', async () => {
       const open =
-        /^\/(v1\/(events(\/batch)?|signals\/(webhook\/)?\w+|scrubbers\/[^/]+\/signal|health|openapi\.json)|metrics)$/;
+        /^\/(v1\/(events(\/batch)?|signals\/(webhook\/)?\w+|scrubbers\/[^/]+\/signal|health|openapi\.json|me|sign-(in|out).*)|metrics)$/;
       for (const { method, path } of await operations()) {
         const allowed = open.test(path) && !(method === 'GET' && path === '/v1/events');
         const { status } = await ask(method, path, 'detector', method === 'GET' ? undefined : {});
@@ -194,7 +203,9 @@ describe('the daemon, attacked over HTTP', () => {
       const { seq } = daemon.engine.state;
       for (const { method, path } of await operations()) {
         if (method === 'GET') continue;
-        const wanted = path === SIGNED ? 401 : 403;
+        // A token has no session to end.
+        const wanted =
+          SIGNING_IN[`${method} ${path}`] ?? (path === SIGNED ? 401 : path === '/v1/sign-out' ? 409 : 403);
         assert.equal((await ask(method, path, 'viewer', {})).status, wanted, `${method} ${path}`);
       }
       assert.equal(daemon.engine.state.seq, seq);

@@ -34,7 +34,7 @@ describe('the health', () => {
     assert.deepEqual(detail.paused, { at: '2026-11-23T12:00:00.000Z', by: 'kim', reason: 'maintenance' });
     assert.deepEqual(detail.peers, { configured: 2, established: 1 });
     assert.deepEqual(detail.mitigations, { live: 1 });
-    assert.equal(detail.journal.seq, 2);
+    assert.equal(detail.journal?.seq, 2);
   });
 });
 

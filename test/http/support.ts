@@ -1,5 +1,6 @@
 /** Provides a server over the real state and an engine with answers set by the test. */
 import { randomUUID } from 'node:crypto';
+import type { Role } from '../../src/access/role.ts';
 import type { Announcer } from '../../src/control/announcer.ts';
 import { MockAnnouncer } from '../../src/control/mock-announcer.ts';
 import type {
@@ -27,7 +28,6 @@ import type {
   HttpLogger,
   OperatorAction,
   RequestObservation,
-  Role,
 } from '../../src/http/dependencies.ts';
 import { knownPrefix } from '../../src/net/prefix.ts';
 import { NO_DELIVERIES } from '../../src/view/alert-sending.ts';

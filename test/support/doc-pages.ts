@@ -17,6 +17,7 @@ export const SERVICE_PAGES = [
   'docs/monitoring.md',
   'docs/quotas.md',
   'docs/runbook.md',
+  'docs/sign-in.md',
   'docs/migrating.md',
 ] as const;
 

@@ -37,9 +37,23 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   alert: ['core', 'view'],
   cloud: ['alert', 'core', 'store', 'view'],
   inventory: ['core', 'store', 'view'],
-  http: ['core', 'intake', 'control', 'exchange', 'view'],
+  access: ['core'],
+  people: ['access', 'core'],
+  http: ['access', 'people', 'core', 'intake', 'control', 'exchange', 'view'],
   lab: ['bgp/*'],
-  config: ['core', 'intake', 'store', 'control', 'alert', 'cloud', 'http', 'inventory', 'bgp/*'],
+  config: [
+    'access',
+    'people',
+    'core',
+    'intake',
+    'store',
+    'control',
+    'alert',
+    'cloud',
+    'http',
+    'inventory',
+    'bgp/*',
+  ],
   app: [
     'config',
     'core',
@@ -56,7 +70,7 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
     'bgp/*',
   ],
   tools: ['bgp/*'],
-  cli: ['app', 'config', 'core', 'intake', 'store', 'exchange', 'tools', 'view', 'bgp/*'],
+  cli: ['app', 'config', 'people', 'core', 'intake', 'store', 'exchange', 'tools', 'view', 'bgp/*'],
 };
 
 const PURE_ROOMS = new Set([
@@ -68,6 +82,7 @@ const PURE_ROOMS = new Set([
   'core',
   'view',
   'intake',
+  'access',
   'tools',
 ]);
 const PURE_FILES = new Set(['control/desired.ts', 'control/egress.ts', 'control/egress-unicast.ts']);
@@ -82,6 +97,7 @@ const RESERVED: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['app/'],
   fastify: ['http/'],
   commander: ['cli/'],
+  'openid-client': ['people/'],
 };
 
 /** Packages without effects: the only ones that a pure room may import. */

@@ -35,7 +35,9 @@ async function status(context: CommandContext, client: ApiClient): Promise<strin
   const health = await client.get('/v1/health/detail');
   // A starting daemon responds to no other request.
   const isStarting = record(health).status === 'starting';
-  const peers = isStarting ? [] : await client.get('/v1/peers');
+  // Who is limited to some customers gets neither the neighbors nor the counts of others.
+  const isLimited = record(health).peers === null;
+  const peers = isStarting || isLimited ? [] : await client.get('/v1/peers');
   if (context.options.format === 'json') return json({ health, peers });
   const all = record(health);
   const code = text(all.status);
@@ -50,7 +52,7 @@ async function status(context: CommandContext, client: ApiClient): Promise<strin
         ? []
         : ([
             ['mitigations', `${number(record(all.mitigations).live)} active`],
-            ['journal', countWords(number(record(all.journal).seq), 'fact')],
+            ...(isLimited ? [] : [['journal', countWords(number(record(all.journal).seq), 'fact')] as const]),
           ] as const)),
     ],
     drawingFor(context),
@@ -58,7 +60,7 @@ async function status(context: CommandContext, client: ApiClient): Promise<strin
   const notes = noteLines(all)
     .flatMap((line) => fitted(context, `! ${printable(line)}`).split('\n'))
     .map((line) => `${paint(line, 'red', drawingFor(context))}\n`);
-  if (isStarting) return `${head}${notes.join('')}`;
+  if (isStarting || isLimited) return `${head}${notes.join('')}`;
   return `${head}${notes.join('')}\n${peerTable(context, list(peers))}`;
 }
 

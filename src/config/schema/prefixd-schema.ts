@@ -2,58 +2,19 @@
 import { alerting } from './alerting-schema.ts';
 import { blackhole, scrubbers } from './targets-schema.ts';
 import { z } from 'zod';
-import { ROLES } from '../../http/dependencies.ts';
 import { DEFAULT_UNICAST_QUOTAS, POLICY_MODES } from '../../core/policy/policy.ts';
 import { DEFAULT_PROFILES, type ProfileName } from '../../core/policy/profile.ts';
-import { decimal, flag, integer, oneOf, prefix, words } from '../../core/policy/value-kinds.ts';
+import { decimal, flag, integer, oneOf, prefix } from '../../core/policy/value-kinds.ts';
+import { auth } from './auth-schema.ts';
 import { bgp } from './bgp-schema.ts';
-import { detectors, hold } from './detectors-schema.ts';
-import { environment, listen, name, path, prefixLength, quota, seconds } from './fields.ts';
+import { detectors } from './detectors-schema.ts';
+import { listen, name, path, prefixLength, quota, seconds } from './fields.ts';
 import { exchange } from './exchange-schema.ts';
 import { inventorySource } from './source-schema.ts';
 import { storage } from './storage-schema.ts';
 
-const role = oneOf(ROLES);
-
 /** Default of `http.listen`. */
 export const DEFAULT_LISTEN = '127.0.0.1:8080';
-
-/** Default environment variable of the admin token. */
-export const DEFAULT_TOKEN_ENV = 'PREFIXD_API_TOKEN';
-
-const token = z.strictObject({
-  name: name.describe("The caller's name in the audit log."),
-  role: role.describe(
-    '`detector`: send events and signals; `viewer`: read; `operator`: everything except reload; `admin`: everything.',
-  ),
-  token_env: environment.describe('Environment variable that contains the token.'),
-  hold: hold
-    .optional()
-    .describe('How mitigations reported with this token are held; takes precedence over `detectors`.'),
-});
-
-const auth = z.strictObject({
-  mode: oneOf(['none', 'bearer', 'mtls'])
-    .default('none')
-    .describe('Method of authentication. `mtls` needs `http.tls` with `ca_path`.'),
-  bearer_token_env: environment
-    .optional()
-    .describe(
-      `Environment variable that contains an admin's token. Default with mode bearer and no \`tokens\`: ${DEFAULT_TOKEN_ENV}.`,
-    ),
-  tokens: z.array(token).default([]).describe('More tokens, each with a name and a role.'),
-  roles: z
-    .record(words, role)
-    .optional()
-    .describe(
-      'mTLS: role by CN of the client certificate. If set, a CN that is not listed is refused. Default: every client is admin.',
-    ),
-  allow_insecure: flag
-    .default(false)
-    .describe(
-      'Allows mode none on an address that is not loopback. Anyone who reaches that address can drop traffic.',
-    ),
-});
 
 const tls = z.strictObject({
   cert_path: path.describe("PEM file with the server's certificate chain."),

@@ -15,6 +15,7 @@ import { readRegularFile, refuseSpecialFile } from '../regular-file.ts';
 import { type Settings, settingsSchema } from '../schema/prefixd-schema.ts';
 import { DEFAULT_STORAGE } from '../schema/storage-schema.ts';
 import type { ConfigProblem } from '../types.ts';
+import { usersFileExposure } from '../users-file.ts';
 import type { YamlSource } from '../yaml/yaml.ts';
 
 /** Warns this long before a certificate expires (ms). */
@@ -35,8 +36,10 @@ export async function exposureWarnings(
 ): Promise<readonly ConfigProblem[]> {
   const loose = validParts(settingsSchema, settings) ?? {};
   const warnings: ConfigProblem[] = [];
-  const { warning } = findingsIn(settings, { problems: [], warnings });
+  const findings = findingsIn(settings, { problems: [], warnings });
+  const { warning } = findings;
   await keyExposures(loose, folder, warning);
+  await usersFileExposure(settings, folder, findings);
   await certificateExposures(loose, folder, now, warning);
   await writableExposures(loose, folder, warning);
   return warnings;

@@ -1,6 +1,7 @@
 /** Checks how the keys of prefixd.yaml fit together. Parts of the settings may be missing. */
 import { familyBits, parsePrefix } from '../../net/prefix.ts';
 import { isLoopback, parseListen } from '../schema/fields.ts';
+import { signInChecks } from './sign-in-checks.ts';
 import { neighborChecks } from './neighbor-checks.ts';
 import { slipFor } from '../../net/nearest.ts';
 import { destinationChecks } from './alerting-checks.ts';
@@ -13,6 +14,7 @@ import { webhookChecks } from './webhook-checks.ts';
 /** Runs all checks on the settings. */
 export function crossChecks(settings: DeepPartial<Settings>, found: Findings): void {
   httpChecks(settings, found);
+  signInChecks(settings, found);
   listenerChecks(settings, found);
   neighborChecks(settings, found);
   guardrailChecks(settings, found);

@@ -268,9 +268,14 @@ function keptReport({ id, detection, status, refusal }: EventRecord, last?: Kept
 }
 
 /** Drops the address and the request, which are in the audit log. The names are those of tokens and of operators. */
-function keptActor({ kind, name: called, via }: Actor): Actor {
-  const short = cutText(called, MAX_NAME);
-  return via === undefined ? { kind, name: short } : { kind, name: short, via: cutText(via, MAX_NAME) };
+function keptActor({ kind, name: called, via, issuer, subject }: Actor): Actor {
+  return {
+    kind,
+    name: cutText(called, MAX_NAME),
+    ...(via === undefined ? {} : { via: cutText(via, MAX_NAME) }),
+    ...(issuer === undefined ? {} : { issuer: cutText(issuer, MAX_NAME) }),
+    ...(subject === undefined ? {} : { subject: cutText(subject, MAX_NAME) }),
+  };
 }
 
 /** Returns a name in memory of its own; reports that repeat it share one text. */

@@ -20,7 +20,7 @@ export function registerControl(app: App, deps: HttpDependencies): void {
     app.post(
       `/v1/control/${path}`,
       {
-        config: { access: 'operate' },
+        config: { access: 'operate', scoped: 'unlimited' },
         schema: {
           tags: ['control'],
           summary,

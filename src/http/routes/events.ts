@@ -1,6 +1,9 @@
 /** Serves the endpoints for detectors: one event, a batch, or a detector's own JSON. */
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
+import { type CallerScope, type ScopeContext, seesEvent } from '../../access/caller-scope.ts';
+import { discreet } from '../../access/scoped-facts.ts';
+import { discreetText } from '../../access/discreet-text.ts';
 import type { Answer } from '../../core/commands.ts';
 import type { Detection } from '../../core/types.ts';
 import { unreadAlerts } from '../../intake/alertmanager.ts';
@@ -17,10 +20,11 @@ import {
   refuseLongBatch,
 } from '../batch.ts';
 import { MAX_SIGNAL_BYTES } from '../body.ts';
-import { type App, callerOf, detectorOf } from '../request-context.ts';
+import { type App, callerOf, detectorOf, scopeContext, scopeOf } from '../request-context.ts';
 import { page } from '../paging.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { readAlertmanager, readBatched, readEvent, recordedProblems, reportOf } from '../detectors.ts';
+import { ownReport } from '../own-source.ts';
 import { registerFastNetMon, type Submission } from './fastnetmon.ts';
 import { registerWebhooks } from './webhooks.ts';
 import { requireVictim } from './mitigations.ts';
@@ -34,6 +38,7 @@ import {
   SignalAnswerSchema,
 } from '../answer-schemas.ts';
 import type { ReadRoom } from '../read-room.ts';
+import { refuseForeignReport } from '../scoped-answers.ts';
 import { inSlices, mapInSlices } from '../slices.ts';
 import { EVENTS } from '../turns.ts';
 import { eventView } from '../../view/fact.ts';
@@ -53,17 +58,20 @@ export async function registerEvents(
   room: ReadRoom,
 ): Promise<void> {
   const { engine } = deps;
-  const limited = { access: 'report', rateLimit: LIMITED } as const;
+  const limited = { access: 'report', scoped: 'filtered', rateLimit: LIMITED } as const;
 
   const submit = async (detection: Detection, request: FastifyRequest): Promise<EventAnswer> => {
-    const { hold } = callerOf(request);
+    const caller = callerOf(request);
+    const { scope } = caller;
+    refuseForeignReport(scope, detection, scopeContext(engine));
+    const { detection: own, hold } = ownReport(caller, keptDetection(detection), engine.policy);
     const answer = await engine.submit({
       type: 'event',
-      detection: keptDetection(detection),
+      detection: own,
       actor: detectorOf(request),
       ...(hold === undefined ? {} : { hold }),
     });
-    return eventAnswer(answer, detection);
+    return eventAnswer(answer, detection, scope, scopeContext(engine));
   };
 
   const submitSignal = async (signal: Signal, request: FastifyRequest): Promise<SignalAnswer> => {
@@ -102,6 +110,8 @@ export async function registerEvents(
     const error = invalidFields(problems.map(({ path, message }) => ({ field: path, message }))).message;
     const result = invalidResult(error);
     if (remains === undefined) return result;
+    // What cannot be read belongs to no customer, so a limited caller must not add it to the events.
+    if (scopeOf(request) !== undefined) return result;
     const answer = await engine.submit({
       type: 'event',
       detection: keptDetection(remains),
@@ -230,7 +240,7 @@ export async function registerEvents(
   app.get(
     '/v1/events',
     {
-      config: { access: 'read' },
+      config: { access: 'read', scoped: 'filtered' },
       schema: {
         tags: ['events'],
         summary: 'List the newest 10,000 events, newest first',
@@ -244,22 +254,27 @@ export async function registerEvents(
     async (request, reply) => {
       const { source, vector, victim_ip, limit, cursor } = request.query;
       const victim = victim_ip === undefined ? undefined : requireVictim('victim_ip', victim_ip);
+      const scope = scopeOf(request);
+      const context = scopeContext(engine);
       return room.enter(limit, async () => {
         const { items, nextCursor } = await page(
           engine.state.events,
           {
             id: (event) => event.id,
             at: (event) => event.receivedAt,
-            wanted: ({ detection }) =>
-              (source === undefined || detection.source === source) &&
-              (vector === undefined || detection.vector === vector) &&
-              (victim === undefined || detection.victim === victim),
+            wanted: (event) =>
+              (source === undefined || event.detection.source === source) &&
+              (vector === undefined || event.detection.vector === vector) &&
+              (victim === undefined || event.detection.victim === victim) &&
+              (scope === undefined || seesEvent(scope, event, context)),
           },
           limit,
           cursor,
         );
         return inSlices(reply, {
-          events: await mapInSlices(items, eventView),
+          events: await mapInSlices(items, (event) =>
+            scope === undefined ? eventView(event) : discreet(eventView(event), scope, context),
+          ),
           next_cursor: nextCursor ?? null,
         });
       });
@@ -279,9 +294,15 @@ function ignoredAnswer(why: string): SignalAnswer {
 }
 
 /** Returns the 202 body, or throws the problem: rejected 422, duplicate 409. */
-function eventAnswer(answer: Answer, detection: Detection): EventAnswer {
+function eventAnswer(
+  answer: Answer,
+  detection: Detection,
+  scope: CallerScope | undefined,
+  context: ScopeContext,
+): EventAnswer {
   if (answer.type !== 'event') throw new TypeError(`the engine answered "${answer.type}" to an event`);
-  const { eventId, status, mitigation, refusal, why } = answer;
+  const { eventId, status, mitigation, refusal } = answer;
+  const why = scope === undefined ? answer.why : answer.why.map((line) => discreetText(line, scope, context));
   const body = {
     event_id: eventId,
     external_event_id: detection.externalId,
@@ -304,6 +325,7 @@ function eventAnswer(answer: Answer, detection: Detection): EventAnswer {
 
 const FAILED_STATUS: Readonly<Record<number, BatchResult['status']>> = {
   400: 'invalid',
+  403: 'rejected',
   409: 'duplicate',
   422: 'rejected',
 };

@@ -62,7 +62,7 @@ export async function registerFastNetMon(
     app.post(
       '/v1/signals/fastnetmon',
       {
-        config: { access: 'report', rateLimit: LIMITED },
+        config: { access: 'report', scoped: 'filtered', rateLimit: LIMITED },
         bodyLimit: MAX_SIGNAL_BYTES,
         // src/intake validates the body, because it knows FastNetMon's formats.
         validatorCompiler: () => (value: unknown) => ({ value }),
@@ -134,7 +134,9 @@ function summary({ results }: BatchAnswer): z.output<typeof SignalsAnswerSchema>
 
 /** Makes the problem of the most important failure: a refusal, else a duplicate, else an invalid part. */
 function refusal(results: readonly BatchResult[]): HttpProblem {
-  const worst = [422, 409, 400].flatMap((code) => results.filter((result) => result.code === code)).at(0);
+  const worst = [422, 403, 409, 400]
+    .flatMap((code) => results.filter((result) => result.code === code))
+    .at(0);
   const { code = 400, error = 'The message contains no usable report', reason } = worst ?? {};
   return new HttpProblem(code, error, {
     ...(reason === undefined ? {} : { reason }),

@@ -5,9 +5,12 @@
  * behind what the engine keeps, or that reads nothing for long, is disconnected and may resume.
  */
 import type { ServerResponse } from 'node:http';
+import type { CallerScope } from '../../access/caller-scope.ts';
+import { discreet, seesFact } from '../../access/scoped-facts.ts';
 import type { EngineView } from '../../control/types.ts';
 import type { RecordedFact } from '../../core/facts.ts';
-import type { App } from '../request-context.ts';
+import { type App, scopeContext, scopeOf } from '../request-context.ts';
+import { FeedIds } from '../feed-ids.ts';
 import { HttpProblem, invalidField } from '../http-problem.ts';
 import { clientOf } from '../rate-limit.ts';
 import { commonProblems, FeedText } from '../answer-schemas.ts';
@@ -27,9 +30,17 @@ const SLICE_LENGTH = 256 * 1024;
 /** Size of the cache of texts (characters); readers that keep up all read the newest ones. */
 const KEPT_LENGTH = 2 * 1024 * 1024;
 
-interface Reader {
-  readonly response: ServerResponse;
+/** Who reads: the limit of its places, its scope, and whether its credentials are still valid. */
+export interface FeedClient {
   readonly client: string;
+  /** Absent: it sees every fact. */
+  readonly scope?: CallerScope | undefined;
+  /** Asked at least at each heartbeat; the stream of a reader who may not read any more is closed. Default: always. */
+  readonly isAllowed?: () => boolean;
+}
+
+interface Reader extends FeedClient {
+  readonly response: ServerResponse;
   /** Sequence number of the last fact written. */
   position: number;
   /** The socket has not drained yet. */
@@ -44,6 +55,7 @@ export class Feed {
   /** Cached texts by sequence number, oldest first. */
   readonly #texts = new Map<number, string>();
   #kept = 0;
+  readonly #ids = new FeedIds();
   readonly #unfollow: () => void;
   readonly #heartbeat: NodeJS.Timeout;
   /** The newest durable fact. The state may be ahead of it by a group that is undone if the disk fails. */
@@ -87,9 +99,21 @@ export class Feed {
     return `This token or address already has its maximum of ${MAX_READERS_OF_CLIENT} feed readers`;
   }
 
+  /** Returns the id that a reader gets for a fact, or for its place in the stream. */
+  idFor(scope: CallerScope | undefined, seq: number): string {
+    return scope === undefined ? String(seq) : this.#ids.idOf(seq);
+  }
+
+  /** Returns the number that a reader's id stands for; undefined if it is unknown. Throws HttpProblem 400 if malformed. */
+  seqOf(scope: CallerScope | undefined, id: string): number | undefined {
+    if (scope !== undefined) return this.#ids.seqOf(id);
+    if (/^\d{1,15}$/.test(id)) return Number(id);
+    throw invalidField('Last-Event-ID', 'is not an event id of this feed');
+  }
+
   /** Streams the facts after `after` to a response whose headers are already written. */
-  add(response: ServerResponse, after: number, client: string): void {
-    const reader: Reader = { response, client, position: after, waiting: false, late: false };
+  add(response: ServerResponse, after: number, client: FeedClient): void {
+    const reader: Reader = { ...client, response, position: after, waiting: false, late: false };
     this.#readers.add(reader);
     response.on('drain', () => {
       reader.waiting = false;
@@ -109,6 +133,10 @@ export class Feed {
       return;
     }
     if (reader.position >= this.#durable) return;
+    if (reader.isAllowed?.() === false) {
+      this.#end(reader);
+      return;
+    }
     const facts = this.#engine.recent(reader.position);
     if (facts === undefined) {
       this.#cut(reader);
@@ -118,12 +146,12 @@ export class Feed {
     let given = 0;
     for (const fact of facts) {
       if (given >= FACTS_PER_SLICE || text.length >= SLICE_LENGTH) break;
-      text += this.#text(fact);
+      text += reader.scope === undefined ? this.#text(fact) : this.#limitedText(fact, reader.scope);
       reader.position = fact.seq;
       given++;
     }
     if (given === 0) return;
-    reader.waiting = !reader.response.write(text);
+    if (text !== '') reader.waiting = !reader.response.write(text);
     if (given < facts.length && !reader.waiting) setImmediate(() => this.#give(reader));
   }
 
@@ -143,15 +171,32 @@ export class Feed {
     return text;
   }
 
+  /** Returns what a limited reader sees of a fact; empty for nothing. */
+  #limitedText(recorded: RecordedFact, scope: CallerScope): string {
+    const { fact } = recorded;
+    const context = scopeContext(this.#engine);
+    if (!seesFact(scope, fact, context)) return '';
+    const { seq, ...view } = factView(recorded);
+    const data = JSON.stringify(discreet(view, scope, context));
+    return `id: ${this.#ids.idOf(recorded.seq)}\nevent: ${fact.type}\ndata: ${data}\n\n`;
+  }
+
   #beat(): void {
     for (const reader of this.#readers) {
-      if (reader.waiting && reader.late) this.#cut(reader);
+      if (reader.isAllowed?.() === false) this.#end(reader);
+      else if (reader.waiting && reader.late) this.#cut(reader);
       else if (reader.waiting) reader.late = true;
       else {
         reader.late = false;
         reader.waiting = !reader.response.write(': heartbeat\n\n');
       }
     }
+  }
+
+  /** Ends a stream in order. */
+  #end(reader: Reader): void {
+    this.#readers.delete(reader);
+    reader.response.end();
   }
 
   #cut(reader: Reader): void {
@@ -164,7 +209,7 @@ export function registerFeed(app: App, engine: EngineView, feed: Feed): void {
   app.get(
     '/v1/feed',
     {
-      config: { access: 'read' },
+      config: { access: 'read', scoped: 'filtered' },
       exposeHeadRoute: false,
       schema: {
         tags: ['feed'],
@@ -182,9 +227,12 @@ export function registerFeed(app: App, engine: EngineView, feed: Feed): void {
       const client = clientOf(request);
       const refusal = feed.refusal(client);
       if (refusal !== undefined) throw new HttpProblem(503, refusal, { headers: { 'retry-after': '10' } });
-      const asked = resumePoint(request.headers['last-event-id']);
+      const scope = scopeOf(request);
+      const last = lastId(request.headers['last-event-id']);
+      const asked = last === undefined ? undefined : feed.seqOf(scope, last);
       const seq = feed.durable;
-      const resumable = asked === undefined || (asked <= seq && engine.recent(asked) !== undefined);
+      const resumable =
+        last === undefined || (asked !== undefined && asked <= seq && engine.recent(asked) !== undefined);
       reply.hijack();
       const response = reply.raw;
       response.writeHead(200, {
@@ -193,16 +241,18 @@ export function registerFeed(app: App, engine: EngineView, feed: Feed): void {
         'x-accel-buffering': 'no',
         'x-request-id': request.id,
       });
-      if (!resumable) response.write(`id: ${seq}\nevent: resync\ndata: {"seq":${seq}}\n\n`);
-      feed.add(response, resumable ? (asked ?? seq) : seq, client);
+      if (!resumable) {
+        const data = scope === undefined ? `{"seq":${seq}}` : '{}';
+        response.write(`id: ${feed.idFor(scope, seq)}\nevent: resync\ndata: ${data}\n\n`);
+      }
+      const isAllowed = (): boolean => request.server.isStillAllowed(request);
+      feed.add(response, resumable ? (asked ?? seq) : seq, { client, scope, isAllowed });
     },
   );
 }
 
-function resumePoint(header: string | readonly string[] | undefined): number | undefined {
+function lastId(header: string | readonly string[] | undefined): string | undefined {
   if (header === undefined || header === '') return undefined;
-  if (typeof header !== 'string' || !/^\d{1,15}$/.test(header)) {
-    throw invalidField('Last-Event-ID', 'is not an event id of this feed');
-  }
-  return Number(header);
+  if (typeof header === 'string') return header;
+  throw invalidField('Last-Event-ID', 'is not an event id of this feed');
 }

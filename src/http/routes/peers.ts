@@ -43,7 +43,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
   app.get(
     '/v1/peers',
     {
-      config: { access: 'read' },
+      config: { access: 'read', scoped: 'place' },
       schema: {
         tags: ['peers'],
         summary: 'List every neighbor and its session',
@@ -71,7 +71,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
     app.post(
       `/v1/peers/:name/${path}`,
       {
-        config: { access: 'operate' },
+        config: { access: 'operate', scoped: 'place' },
         schema: {
           tags: ['peers'],
           summary,
@@ -97,7 +97,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
   app.post(
     '/v1/peers/:name/clear',
     {
-      config: { access: 'operate' },
+      config: { access: 'operate', scoped: 'place' },
       schema: {
         tags: ['peers'],
         summary: 'Re-announce every rule (soft, the default) or reset the session (hard)',
@@ -120,7 +120,7 @@ export function registerPeers(app: App, deps: HttpDependencies): void {
   app.withTypeProvider<FastifyTypeProviderDefault>().get<{ Querystring: { readonly neighbor?: string } }>(
     '/v1/rib',
     {
-      config: { access: 'read' },
+      config: { access: 'read', scoped: 'place' },
       schema: {
         tags: ['peers'],
         summary: 'Get the rules sent to each neighbor (Adj-RIB-Out), octet for octet',

@@ -1,8 +1,9 @@
 /** Serves the safelist: prefixes that no rule may touch. */
 import { z } from 'zod';
+import { mayReport } from '../../access/caller-scope.ts';
 import { formatPrefix, parsePrefix, unmapped } from '../../net/prefix.ts';
 import { effectView, expectAnswer } from '../answers.ts';
-import { type App, operatorOf } from '../request-context.ts';
+import { type App, operatorOf, scopeContext, scopeOf } from '../request-context.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { invalidField } from '../http-problem.ts';
 import { choosePops, confirmationsShape, doneHere, PopsQuery } from '../other-pops.ts';
@@ -26,14 +27,15 @@ export function registerSafelist(app: App, deps: HttpDependencies): void {
   app.get(
     '/v1/safelist',
     {
-      config: { access: 'read' },
+      config: { access: 'read', scoped: 'filtered' },
       schema: {
         tags: ['safelist'],
         summary: 'List the safelist: configured prefixes, then those added over the API',
         response: { 200: z.array(SafelistEntrySchema), ...commonProblems },
       },
     },
-    () => {
+    (request) => {
+      const scope = scopeOf(request);
       const configured = engine.policy.safelist.map((prefix) => ({
         prefix: formatPrefix(prefix),
         reason: 'from the configuration file',
@@ -41,14 +43,16 @@ export function registerSafelist(app: App, deps: HttpDependencies): void {
         added_by: 'prefixd',
         configured: true,
       }));
-      return [...configured, ...[...engine.state.safelist.values()].map(safelistEntryView)];
+      const all = [...configured, ...[...engine.state.safelist.values()].map(safelistEntryView)];
+      const context = scopeContext(engine);
+      return scope === undefined ? all : all.filter(({ prefix }) => mayReport(scope, prefix, context));
     },
   );
 
   app.post(
     '/v1/safelist',
     {
-      config: { access: 'operate' },
+      config: { access: 'operate', scoped: 'unlimited' },
       schema: {
         tags: ['safelist'],
         summary:
@@ -105,7 +109,7 @@ export function registerSafelist(app: App, deps: HttpDependencies): void {
   app.delete(
     '/v1/safelist/:prefix',
     {
-      config: { access: 'operate' },
+      config: { access: 'operate', scoped: 'unlimited' },
       schema: {
         tags: ['safelist'],
         summary: 'Remove a prefix that was added over the API',

@@ -64,7 +64,7 @@ export function registerScrubbers(app: App, deps: HttpDependencies): void {
   app.get(
     '/v1/scrubbers',
     {
-      config: { access: 'read' },
+      config: { access: 'read', scoped: 'place' },
       schema: {
         tags: ['mitigations'],
         summary: 'List the scrubbers and the blackhole policy, with their use',
@@ -92,7 +92,7 @@ function registerSignal(app: App, { engine }: HttpDependencies): void {
   app.post(
     '/v1/scrubbers/:name/signal',
     {
-      config: { access: 'report' },
+      config: { access: 'report', scoped: 'unlimited' },
       schema: {
         tags: ['mitigations'],
         summary: 'Report that the traffic diverted to a scrubber is clean',

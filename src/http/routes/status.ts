@@ -1,20 +1,26 @@
 /** Serves the daemon's health, statistics, configuration, audit log and metrics. */
 import { z } from 'zod';
+import { type CallerScope, hasWholePop, seesEvent, seesMitigation } from '../../access/caller-scope.ts';
+import { discreet, seesAuditEntry } from '../../access/scoped-facts.ts';
 import type { Mitigation } from '../../core/types.ts';
 import { timeText } from '../../net/time.ts';
 import { unconfirmed } from '../answers.ts';
-import { type App, operatorOf } from '../request-context.ts';
+import { type App, operatorOf, scopeContext, scopeOf } from '../request-context.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { HttpProblem } from '../http-problem.ts';
 import { LimitQuery, ReloadBody } from '../request-schemas.ts';
 import { commonProblems, HealthDetailSchema, HealthSchema, StatsSchema } from '../answer-schemas.ts';
 import type { ReadRoom } from '../read-room.ts';
+import { shownHealth, shownInventory } from '../scoped-answers.ts';
 import { inSlices } from '../slices.ts';
 import { READS } from '../turns.ts';
 import { type Assessment, reasonView } from '../../view/health.ts';
 import { timeOrNull } from '../../view/values.ts';
 
-const READ = { access: 'read' } as const;
+const READ = { access: 'read', scoped: 'filtered' } as const;
+
+/** Entries of the audit log that are searched for those of a limited caller. */
+const SEARCHED_ENTRIES = 1000;
 const Anything = z
   .unknown()
   .describe('As in the configuration files, with defaults filled in and secrets redacted');
@@ -58,13 +64,13 @@ export function registerStatus(
         response: { 200: HealthDetailSchema, ...commonProblems },
       },
     },
-    () => {
+    (request) => {
       const { state, policy } = engine;
       const assessment = deps.assess();
       const { reasons } = assessment;
       const peers = announcer.peers();
       const { runs, drift, lastRunAt, lastRunMs, egressRefusals } = reconciler.stats;
-      return {
+      const view = {
         ...health(assessment),
         pop: policy.pop,
         mode: policy.mode,
@@ -94,6 +100,7 @@ export function registerStatus(
         },
         feed_readers: feedReaders(),
       };
+      return shownHealth(scopeOf(request), view, scopeContext(engine), state.live);
     },
   );
 
@@ -107,7 +114,7 @@ export function registerStatus(
         response: { 200: StatsSchema, ...commonProblems },
       },
     },
-    () => statistics(engine.state),
+    (request) => statistics(engine, scopeOf(request)),
   );
 
   app.get(
@@ -123,29 +130,37 @@ export function registerStatus(
     },
     async (request, reply) => {
       const { limit } = request.query;
-      return room.enter(limit, async () => {
-        const entries = await deps.audit(limit).catch((error: unknown) => {
+      const scope = scopeOf(request);
+      const isLimited = scope !== undefined && !hasWholePop(scope, engine.policy.pop);
+      const searched = isLimited ? SEARCHED_ENTRIES : limit;
+      return room.enter(searched, async () => {
+        const entries = await deps.audit(searched).catch((error: unknown) => {
           deps.logger.error({ request_id: request.id, err: error }, 'the audit log cannot be read');
           throw new HttpProblem(503, "The audit log cannot be read; prefixd's log says why");
         });
-        return inSlices(reply, { entries: [...entries] });
+        if (!isLimited) return inSlices(reply, { entries: [...entries] });
+        const context = scopeContext(engine);
+        const seen = entries.filter((entry) => seesAuditEntry(scope, entry, context)).slice(0, limit);
+        // The number of a fact counts the facts of everybody.
+        const shown = seen.map((entry) => ({ ...Object(discreet(entry, scope, context)), seq: null }));
+        return inSlices(reply, { entries: shown });
       });
     },
   );
 
-  for (const [path, what, read] of [
-    ['settings', 'Get the active settings', deps.settings],
-    ['inventory', 'Get the customers, services and assets', deps.inventory],
-    ['playbooks', 'Get the active playbooks', deps.playbooks],
+  for (const [path, what, read, scoped] of [
+    ['settings', 'Get the active settings', deps.settings, 'place'],
+    ['inventory', 'Get the customers, services and assets', deps.inventory, 'filtered'],
+    ['playbooks', 'Get the active playbooks', deps.playbooks, 'place'],
   ] as const) {
     app.get(
       `/v1/config/${path}`,
       {
-        config: READ,
+        config: { access: 'read', scoped },
         schema: { tags: ['configuration'], summary: what, response: { 200: Anything, ...commonProblems } },
       },
-      (_request, reply) => {
-        const shown = read();
+      (request, reply) => {
+        const shown = scoped === 'filtered' ? shownInventory(scopeOf(request), read()) : read();
         // An inventory may have tens of thousands of customers.
         if (typeof shown !== 'object' || shown === null) return shown;
         return room.enter(Number.POSITIVE_INFINITY, () => inSlices(reply, shown));
@@ -156,7 +171,7 @@ export function registerStatus(
   app.post(
     '/v1/config/reload',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', scoped: 'unlimited' },
       schema: {
         tags: ['configuration'],
         summary: 'Reload the configuration (all or nothing)',
@@ -185,7 +200,7 @@ export function registerStatus(
   app.get(
     '/metrics',
     {
-      config: { access: 'any' },
+      config: { access: 'any', scoped: 'place' },
       schema: {
         tags: ['status'],
         summary: 'Get metrics in the Prometheus text format',
@@ -202,14 +217,19 @@ export function registerStatus(
   );
 }
 
-/** Counts active mitigations by customer, POP and action, and all remembered ones by status. */
-async function statistics(state: HttpDependencies['engine']['state']): Promise<z.output<typeof StatsSchema>> {
+/** Counts active mitigations by customer, POP and action, and all remembered ones by status; those of the scope only. */
+async function statistics(
+  engine: HttpDependencies['engine'],
+  scope: CallerScope | undefined,
+): Promise<z.output<typeof StatsSchema>> {
+  const { state } = engine;
   const byStatus = new Map<string, number>();
   const [byCustomer, byPop, byAction] = [
     new Map<string, number>(),
     new Map<string, number>(),
     new Map<string, number>(),
   ];
+  let active = 0;
   const count = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);
   const countLive = (mitigation: Mitigation) => {
     count(byCustomer, mitigation.customerId ?? '(none)');
@@ -218,11 +238,23 @@ async function statistics(state: HttpDependencies['engine']['state']): Promise<z
   };
   for (const mitigation of [...state.mitigations.values()]) {
     if (READS.spent) await READS.next();
+    if (scope !== undefined && !seesMitigation(scope, mitigation)) continue;
     count(byStatus, mitigation.status);
-    if (state.live.has(mitigation.id)) countLive(mitigation);
+    if (!state.live.has(mitigation.id)) continue;
+    active++;
+    countLive(mitigation);
+  }
+  let events = state.events.size;
+  if (scope !== undefined) {
+    events = 0;
+    const context = scopeContext(engine);
+    for (const event of [...state.events.values()]) {
+      if (READS.spent) await READS.next();
+      if (seesEvent(scope, event, context)) events++;
+    }
   }
   return {
-    total_active: state.live.size,
+    total_active: scope === undefined ? state.live.size : active,
     total_expired: byStatus.get('expired') ?? 0,
     total_withdrawn: byStatus.get('withdrawn') ?? 0,
     total_rejected: byStatus.get('rejected') ?? 0,
@@ -230,6 +262,6 @@ async function statistics(state: HttpDependencies['engine']['state']): Promise<z
     by_customer: Object.fromEntries(byCustomer),
     by_pop: Object.fromEntries(byPop),
     by_action: Object.fromEntries(byAction),
-    events_remembered: state.events.size,
+    events_remembered: events,
   };
 }

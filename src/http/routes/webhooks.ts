@@ -52,6 +52,7 @@ export async function registerWebhooks(
       {
         config: {
           access: 'report',
+          scoped: 'filtered',
           // The caller is known only then.
           rateLimit: { hook: 'preValidation' },
           sender: (request) => {

@@ -20,6 +20,9 @@ export interface AuditEntry {
     readonly name: string;
     /** Name of the token or certificate if the caller gave another `name`; otherwise null. */
     readonly via: string | null;
+    /** Of a person who has signed in; absent for others. */
+    readonly issuer?: string;
+    readonly subject?: string;
     readonly address: string | null;
     readonly request_id: string | null;
   };
@@ -259,6 +262,8 @@ function entry(seq: number | null, at: number, action: string, content: Content)
       kind: actor.kind,
       name: actor.name,
       via: actor.via ?? null,
+      ...(actor.issuer === undefined ? {} : { issuer: actor.issuer }),
+      ...(actor.subject === undefined ? {} : { subject: actor.subject }),
       address: actor.address ?? null,
       request_id: actor.requestId ?? null,
     },
