@@ -21,9 +21,10 @@ export interface CallerScope {
 
 /**
  * How a route treats callers with a scope. `filtered`: it answers with what is in their scope only; `same`: its answer is
- * about nobody; `place`: it is about this POP as a whole, so only callers who are limited to no customers may use it.
+ * about nobody; `place`: it is about this POP as a whole, so only callers who are limited to no customers may use it;
+ * `unlimited`: it concerns others, other POPs or every action, so only callers without any limit may use it.
  */
-export type ScopeRule = 'filtered' | 'same' | 'place';
+export type ScopeRule = 'filtered' | 'same' | 'place' | 'unlimited';
 
 /** What scopes are compared with. */
 export interface ScopeContext {
@@ -31,6 +32,11 @@ export interface ScopeContext {
   readonly pop: string;
   readonly inventory: Inventory;
   readonly mitigations: ReadonlyMap<string, Mitigation>;
+}
+
+/** Returns true if a scope limits anything. */
+function isLimited({ customers, pops, actions }: CallerScope): boolean {
+  return customers !== undefined || pops !== undefined || actions !== undefined;
 }
 
 /** Returns true if a caller is limited to no customers, and to no other POPs than this one. */
@@ -45,7 +51,10 @@ export function refusedByScope(
   access: Access,
   pop: string,
 ): string | undefined {
-  if (scope === undefined || rule !== 'place') return undefined;
+  if (scope === undefined || rule === 'filtered' || rule === 'same') return undefined;
+  if (rule === 'unlimited') {
+    return isLimited(scope) ? 'This concerns more than your scope, which is limited' : undefined;
+  }
   if (!hasWholePop(scope, pop)) return `This concerns all of ${pop}, and your scope is limited`;
   const commands = access === 'operate' || access === 'admin';
   return commands && scope.actions !== undefined
@@ -84,9 +93,19 @@ export function creationRefusal(
   return pops === undefined ? undefined : popRefusal(wanted, pops);
 }
 
-/** Explains why a caller may not send a request to these POPs; undefined if it may. */
-export function popsRefusal({ pops }: CallerScope, wanted: readonly string[]): string | undefined {
-  return pops === undefined ? undefined : popRefusal(wanted, pops);
+/**
+ * Explains why a caller may report nothing at all, or nothing for these POPs; undefined if it may. A playbook chooses the
+ * action, so who is limited to some actions reports nothing.
+ */
+export function reportRefusal(
+  { pops, actions }: CallerScope,
+  wanted: readonly string[] | undefined,
+): string | undefined {
+  if (actions !== undefined) {
+    const allowed = actions.length === 0 ? 'no action' : actions.join(', ');
+    return `A playbook chooses what follows from a report, and your scope is limited to ${allowed}`;
+  }
+  return pops === undefined ? undefined : popRefusal(wanted ?? [], pops);
 }
 
 /** Returns true if the victim, an address or a prefix, belongs wholly to one of the caller's customers. */

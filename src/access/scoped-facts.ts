@@ -1,5 +1,6 @@
 /** What limited callers see of facts, of the audit log and of actors. */
 import type { Fact } from '../core/facts.ts';
+import { discreetText } from './discreet-text.ts';
 import {
   type CallerScope,
   hasWholePop,
@@ -98,29 +99,25 @@ function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
 
 const ACTOR_KINDS: readonly unknown[] = ['detector', 'operator', 'system'];
 
+/** Fields with texts for people, which may name anybody; the others are data of what the caller sees. */
+const TEXTS: readonly string[] = ['why', 'detail', 'reason', 'text', 'error', 'notes'];
+
 /**
  * Returns a copy of an answer for a limited caller: actors have their kind and name only, because the addresses, tokens
- * and subjects of others are not its business, and the counts in refusals by a quota of several customers are gone.
+ * and subjects of others are not its business, and texts that concern others are gone (see discreetText).
  */
-export function discreet<View>(view: View): View {
-  return discreetValue(view) as View;
-}
-
-function discreetValue(value: unknown): unknown {
-  if (typeof value === 'string') return discreetText(value);
-  if (Array.isArray(value)) return value.map(discreetValue);
-  if (typeof value !== 'object' || value === null) return value;
-  const fields = fieldsOf(value);
-  if (ACTOR_KINDS.includes(fields.kind) && typeof fields.name === 'string') {
-    return { kind: fields.kind, name: fields.name };
-  }
-  return Object.fromEntries(Object.entries(fields).map(([key, inner]) => [key, discreetValue(inner)]));
-}
-
-/** `active at fra1: 200 of at most 200`, as the core writes it; a customer's own count may be shown. */
-const COUNTED = /: \d+ of at most \d+/g;
-
-/** Removes the counts of other customers' mitigations from a text. */
-export function discreetText(text: string): string {
-  return text.includes('for customer') ? text : text.replace(COUNTED, ': the limit is reached');
+export function discreet<View>(view: View, scope: CallerScope, context: ScopeContext): View {
+  const shown = (value: unknown, isText: boolean): unknown => {
+    if (typeof value === 'string') return isText ? discreetText(value, scope, context) : value;
+    if (Array.isArray(value)) return value.map((inner) => shown(inner, isText));
+    if (typeof value !== 'object' || value === null) return value;
+    const fields = fieldsOf(value);
+    if (ACTOR_KINDS.includes(fields.kind) && typeof fields.name === 'string') {
+      return { kind: fields.kind, name: fields.name };
+    }
+    return Object.fromEntries(
+      Object.entries(fields).map(([key, inner]) => [key, shown(inner, TEXTS.includes(key))]),
+    );
+  };
+  return shown(view, false) as View;
 }

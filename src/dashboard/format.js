@@ -96,30 +96,6 @@ export function reasonText(reason, now) {
   return Number.isNaN(since) ? reason.text : `${reason.text}, for ${duration(now - since)}`;
 }
 
-/** Returns a POP's state in words, and its color class. */
-export function popState(pop) {
-  if (!pop.accepted) return { text: `${pop.state}, not accepted`, kind: 'quiet' };
-  return { text: pop.state, kind: pop.state === 'up' ? 'good' : 'bad' };
-}
-
-/** Returns how far a POP is behind: `0.4 s`, `5 min 06 s`; an empty text if it was never heard of. */
-export function lagText({ lag_seconds: lag }) {
-  if (lag === null) return '';
-  return lag < 60 ? `${lag.toFixed(1)} s` : duration(lag * 1000);
-}
-
-/** Lists what POPs have not done: `safelist add 203.0.113.10/32 by kim: fra unconfirmed (it has not answered yet)`. */
-export function unconfirmedLines(requests) {
-  return requests.flatMap(({ request, operator, confirmations }) =>
-    confirmations
-      .filter(({ state }) => state !== 'done')
-      .map(
-        ({ pop, state, detail }) =>
-          `${request} by ${operator}: ${pop} ${state}${detail ? ` (${detail})` : ''}`,
-      ),
-  );
-}
-
 /** Returns who is signed in, and with which limits: `alice (operator), limited to customers acme`. */
 export function personText({ name, role, scope, issuer }) {
   // Without authentication everybody is anonymous.
@@ -142,6 +118,30 @@ const SIGN_IN_REASONS = {
 export function signInText(code) {
   if (code === '') return '';
   return Object.hasOwn(SIGN_IN_REASONS, code) ? SIGN_IN_REASONS[code] : 'Nobody is signed in. Try again.';
+}
+
+/** Returns a POP's state in words, and its color class. */
+export function popState(pop) {
+  if (!pop.accepted) return { text: `${pop.state}, not accepted`, kind: 'quiet' };
+  return { text: pop.state, kind: pop.state === 'up' ? 'good' : 'bad' };
+}
+
+/** Returns how far a POP is behind: `0.4 s`, `5 min 06 s`; an empty text if it was never heard of. */
+export function lagText({ lag_seconds: lag }) {
+  if (lag === null) return '';
+  return lag < 60 ? `${lag.toFixed(1)} s` : duration(lag * 1000);
+}
+
+/** Lists what POPs have not done: `safelist add 203.0.113.10/32 by kim: fra unconfirmed (it has not answered yet)`. */
+export function unconfirmedLines(requests) {
+  return requests.flatMap(({ request, operator, confirmations }) =>
+    confirmations
+      .filter(({ state }) => state !== 'done')
+      .map(
+        ({ pop, state, detail }) =>
+          `${request} by ${operator}: ${pop} ${state}${detail ? ` (${detail})` : ''}`,
+      ),
+  );
 }
 
 /** Returns a session's color class. */

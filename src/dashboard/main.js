@@ -47,16 +47,15 @@ async function refresh() {
       return;
     }
     await recognize();
-    // Who is limited to some customers sees neither the neighbors nor the other POPs.
-    const isLimited = health.peers === null;
     const [peers, mitigations, events, pops] = await Promise.all([
-      isLimited ? null : read('/v1/peers'),
+      // Who is limited to some customers does not see the neighbors.
+      health.peers === null ? null : read('/v1/peers'),
       read('/v1/mitigations?status=pending,active,escalated&limit=200'),
       read('/v1/events?limit=20'),
-      isLimited ? { exchange: null, pops: [], requests: [] } : read('/v1/pops'),
+      currentCaller()?.scope ? null : read('/v1/pops'),
     ]);
     showBoard(health, peers, mitigations, events);
-    showExchange(pops);
+    showExchange(pops ?? { exchange: null });
   } catch (error) {
     failed(error);
   } finally {

@@ -1,5 +1,5 @@
 /** Translates the decision core's answers into HTTP answers and problems. */
-import type { CallerScope } from '../access/caller-scope.ts';
+import type { CallerScope, ScopeContext } from '../access/caller-scope.ts';
 import { discreet } from '../access/scoped-facts.ts';
 import type { Answer, Effect } from '../core/commands.ts';
 import { HttpProblem } from './http-problem.ts';
@@ -11,12 +11,13 @@ import { HttpProblem } from './http-problem.ts';
 export function expectAnswer<Type extends Answer['type']>(
   answer: Answer,
   type: Type,
-  scope?: CallerScope,
+  { scope, context }: { readonly scope?: CallerScope | undefined; readonly context?: ScopeContext } = {},
 ): Extract<Answer, { type: Type }> {
   if (isAnswer(answer, type)) return answer;
   switch (answer.type) {
     case 'refused': {
-      const { detail, why } = scope === undefined ? answer : discreet(answer);
+      const { detail, why } =
+        scope === undefined || context === undefined ? answer : discreet(answer, scope, context);
       throw new HttpProblem(422, detail, { reason: answer.reason, extensions: { why } });
     }
     case 'not-found':

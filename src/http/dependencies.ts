@@ -8,8 +8,8 @@ import type { Actor, HoldMode, Mitigation } from '../core/types.ts';
 import type { ExchangeView } from '../exchange/types.ts';
 import type { LabelMap } from '../intake/alertmanager.ts';
 import type { VectorMaps } from '../intake/vector-names.ts';
-import type { AdapterSettings } from '../intake/webhook/adapter-settings.ts';
 import type { SignInSettings } from '../people/sign-in-settings.ts';
+import type { AdapterSettings } from '../intake/webhook/adapter-settings.ts';
 import type { AlertSending, AlertTrial, DeliveryRecord } from '../view/alert-sending.ts';
 import type { Assessment } from '../view/health.ts';
 import type { SourceStatus } from '../view/inventory-source-view.ts';
@@ -105,12 +105,12 @@ export interface OperatorAction {
   readonly type:
     | 'peer.cleared'
     | 'config.reload_failed'
-    | 'alert.tested'
     | 'person.signed_in'
-    | 'person.signed_out';
+    | 'person.signed_out'
+    | 'alert.tested';
   readonly at: number;
   readonly actor: Actor;
-  /** Name of the peer, of the destination of alerts or of the person who signed in or out, or the invalid file. */
+  /** Name of the peer or of the destination of alerts, the invalid file, or the person who signed in or out. */
   readonly target: string;
   readonly reason: string;
 }

@@ -52,8 +52,8 @@ export function addHooks(
 ): void {
   const authenticate = createAuthenticator(deps.auth, sessions);
   const identify = identification(deps, connections);
-  app.decorate('isStillAllowed', (request) => isStillAllowed(authenticate, request));
   app.decorateRequest('caller', undefined);
+  app.decorate('isStillAllowed', (request) => isStillAllowed(authenticate, request));
 
   app.addHook('onRoute', ({ config, url }) => {
     if (config?.access === undefined) throw new TypeError(`${url} has no access setting`);
@@ -64,7 +64,7 @@ export function addHooks(
       throw new HttpProblem(403, `The role ${caller.role} is not allowed to do this`);
     }
     // A route that does not say how it treats a scope is refused to callers who have one.
-    const { scoped = 'place', essential } = request.routeOptions.config;
+    const { scoped = 'unlimited', essential } = request.routeOptions.config;
     const beyond = refusedByScope(caller.scope, scoped, access, pop());
     if (beyond !== undefined) throw new HttpProblem(403, beyond, { reason: 'out_of_scope' });
     request.caller = caller;

@@ -1,13 +1,12 @@
 /** Lets an operator's request name the POPs that it is for: this one, others, or all. */
 import { z } from 'zod';
-import { type CallerScope, popsRefusal } from '../access/caller-scope.ts';
+import type { CallerScope } from '../access/caller-scope.ts';
 import type { EngineView } from '../control/types.ts';
 import { EVERY_POP, type Mitigation } from '../core/types.ts';
 import type { Confirmation, ExchangeView, PopRequest, PopTargets } from '../exchange/types.ts';
 import type { IntentVersion } from '../core/types.ts';
 import type { HttpDependencies } from './dependencies.ts';
 import { HttpProblem, invalidField } from './http-problem.ts';
-import { outOfScope } from './scoped-answers.ts';
 
 /** Stands for all POPs in a request, as EVERY_POP does. */
 export const ALL_POPS = 'all';
@@ -65,19 +64,12 @@ export interface ChosenPops {
   readonly id: IntentVersion | undefined;
 }
 
-/**
- * Reads the POPs of a request. Throws HttpProblem if others are named without an exchange, or an unknown one, and 403 for
- * those that are not in the caller's scope.
- */
+/** Reads the POPs of a request. Throws HttpProblem if others are named without an exchange, or an unknown one. */
 export function choosePops(
   { engine, exchange }: Pick<HttpDependencies, 'engine' | 'exchange'>,
   names: readonly string[] | undefined,
-  scope: CallerScope | undefined,
 ): ChosenPops {
   const own = engine.policy.pop;
-  const beyond =
-    scope === undefined ? undefined : popsRefusal(scope, namesAll(names ?? []) ? [EVERY_POP] : (names ?? []));
-  if (beyond !== undefined) throw outOfScope(beyond);
   const others = targetsOf(names, own);
   if (others !== undefined) requireKnown(exchange, others);
   const id = others === undefined ? undefined : exchange?.nextRequest();
@@ -132,6 +124,26 @@ export function unpublished(
   );
   const isHere = namesAll(pops) || pops.includes(own);
   return { confirmations: [...(isHere ? [doneHere(engine)] : []), ...others] };
+}
+
+/** Returns the POPs that a request names, in the core's form; this one if it names none. */
+export function namedPops(names: readonly string[] | undefined, own: string): readonly string[] {
+  if (names === undefined) return [own];
+  return namesAll(names) ? [EVERY_POP] : names;
+}
+
+/**
+ * Refuses a limited caller's request that names other POPs than this one: they carry it out without its limits. Throws
+ * HttpProblem 403.
+ */
+export function refuseOtherPops(
+  scope: CallerScope | undefined,
+  names: readonly string[] | undefined,
+  own: string,
+): void {
+  if (scope === undefined || namedPops(names, own).every((name) => name === own)) return;
+  const detail = `Your scope is limited, and so is this to ${own}: name no other POP`;
+  throw new HttpProblem(403, detail, { reason: 'out_of_scope' });
 }
 
 function namesAll(names: readonly string[]): boolean {

@@ -67,8 +67,8 @@ export function openDesk({
     throttle: new SignInThrottle(clock),
     passwords: new PasswordChecks(checkPassword),
     oidc: new OidcClient({ now: clock }),
-    flows: new OneTime({ now: clock, lifetimeMs: FLOW_MS, most: 1_000, mostOfClient: 50 }),
-    codes: new OneTime({ now: clock, lifetimeMs: CODE_MS, most: 1_000, mostOfClient: 50 }),
+    flows: new OneTime({ now: clock, lifetimeMs: FLOW_MS, most: 10_000, mostOfClient: 1_000 }),
+    codes: new OneTime({ now: clock, lifetimeMs: CODE_MS, most: 10_000, mostOfClient: 1_000 }),
   };
 }
 

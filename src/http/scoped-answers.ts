@@ -6,15 +6,19 @@ import {
   hasWholePop,
   mayReport,
   ownsVictim,
+  reportRefusal,
   type ScopeContext,
   seesMitigation,
 } from '../access/caller-scope.ts';
 import { discreet } from '../access/scoped-facts.ts';
+import type { EngineView } from '../control/types.ts';
 import type { ActionType } from '../core/action.ts';
 import type { StateView } from '../core/state/state.ts';
+import type { Detection } from '../core/types.ts';
 import { ownerWords } from '../core/victim.ts';
 import type { HealthDetailSchema, MitigationDetailSchema, MitigationSchema } from './answer-schemas.ts';
 import { HttpProblem } from './http-problem.ts';
+import { scopeContext } from './request-context.ts';
 
 type MitigationAnswer = z.output<typeof MitigationSchema>;
 type HealthAnswer = z.output<typeof HealthDetailSchema>;
@@ -37,10 +41,13 @@ export function foreignVictim(victim: string): HttpProblem {
  */
 export function refuseForeignReport(
   scope: CallerScope | undefined,
-  victim: string,
+  { victim, pops }: Pick<Detection, 'victim' | 'pops'>,
   context: ScopeContext,
 ): void {
-  if (scope === undefined || mayReport(scope, victim, context)) return;
+  if (scope === undefined) return;
+  const refusal = reportRefusal(scope, pops);
+  if (refusal !== undefined) throw outOfScope(refusal);
+  if (mayReport(scope, victim, context)) return;
   if (scope.pops !== undefined && !scope.pops.includes(context.pop)) {
     throw outOfScope(`This is ${context.pop}, and your scope is limited to ${scope.pops.join(', ')}`);
   }
@@ -66,21 +73,21 @@ export function refuseForeignMitigation(
 export function shownMitigation<View extends MitigationAnswer>(
   scope: CallerScope | undefined,
   view: View,
-  state: Pick<StateView, 'lifeOf'>,
+  engine: Pick<EngineView, 'policy' | 'state'>,
 ): View {
   if (scope === undefined) return view;
-  const shown = discreet(view);
-  return hasMoved(state, view.mitigation_id) ? { ...shown, why: [] } : shown;
+  const shown = discreet(view, scope, scopeContext(engine));
+  return hasMoved(engine.state, view.mitigation_id) ? { ...shown, why: [] } : shown;
 }
 
 /** Does the same for a mitigation with its history, which begins with the last move then. */
 export function shownDetail(
   scope: CallerScope | undefined,
   view: DetailAnswer,
-  state: Pick<StateView, 'lifeOf'>,
+  engine: Pick<EngineView, 'policy' | 'state'>,
 ): DetailAnswer {
   if (scope === undefined) return view;
-  const shown = shownMitigation(scope, view, state);
+  const shown = shownMitigation(scope, view, engine);
   const moved = shown.history.findLastIndex(({ what }) => what === 'moved');
   return moved < 0 ? shown : { ...shown, history: shown.history.slice(moved) };
 }

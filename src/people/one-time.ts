@@ -32,14 +32,20 @@ export class OneTime<Thing> {
     return this.#entries.size;
   }
 
-  /** Keeps a thing under a new key; undefined if this client, or all together, have too many. */
-  put(thing: Thing, client: string): string | undefined {
+  /**
+   * Keeps a thing under a new key. If this client has too many, its oldest makes room; if all together have too many, the
+   * oldest of the client that has most: filling this up shuts nobody else out.
+   */
+  put(thing: Thing, client: string): string {
     const { most, mostOfClient, now } = this.#options;
     this.#expire();
-    if (this.#entries.size >= most) return undefined;
-    let ofClient = 0;
-    for (const entry of this.#entries.values()) if (entry.client === client) ofClient++;
-    if (ofClient >= mostOfClient) return undefined;
+    const counts = new Map<string, number>();
+    for (const entry of this.#entries.values()) counts.set(entry.client, (counts.get(entry.client) ?? 0) + 1);
+    if ((counts.get(client) ?? 0) >= mostOfClient) this.#forgetOldest(client);
+    else if (this.#entries.size >= most) {
+      const [largest] = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a), [client, 0]);
+      this.#forgetOldest(largest);
+    }
     const key = randomBytes(SECRET_BYTES).toString('base64url');
     this.#entries.set(digest(key), { thing, client, at: now() });
     return key;
@@ -52,6 +58,14 @@ export class OneTime<Thing> {
     const entry = this.#entries.get(name);
     this.#entries.delete(name);
     return entry?.thing;
+  }
+
+  #forgetOldest(client: string): void {
+    for (const [name, entry] of this.#entries) {
+      if (entry.client !== client) continue;
+      this.#entries.delete(name);
+      return;
+    }
   }
 
   #expire(): void {

@@ -78,7 +78,7 @@ export function subjectOf(identity: Identity): Subject {
     : { issuer: identity.issuer, subject: identity.subject };
 }
 
-/** A grant, and a text that changes whenever sessions with it must end: with the role, the scope, or the password. */
+/** A grant, and a text that changes whenever sessions with it must end: with the role, the scope, the password or the grants. */
 export interface CurrentGrant extends Grant {
   readonly seal: string;
 }
@@ -91,8 +91,9 @@ export function grantFor(settings: SignInSettings, identity: Identity): CurrentG
   }
   const { oidc } = settings;
   if (oidc?.issuer !== identity.issuer || oidc.clientId !== identity.clientId) return undefined;
+  // An identity has only the values that had a grant when it was proven: any change of the list may decide otherwise now.
   const grant = oidc.grants.find(({ value }) => identity.values.includes(value));
-  return grant === undefined ? undefined : sealed(grant, oidc.roleClaim);
+  return grant === undefined ? undefined : sealed(grant, JSON.stringify([oidc.roleClaim, oidc.grants]));
 }
 
 function sealed({ role, scope }: Grant, proof: string): CurrentGrant {

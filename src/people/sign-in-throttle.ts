@@ -1,6 +1,7 @@
 /**
  * Slows down guessing of passwords, by the name that is tried and by the network that tries. A person who has signed in
- * from a network before is counted apart there, so that nobody else's guesses lock that person out.
+ * from a network before has a counter of the own name there, so that guesses from elsewhere do not lock that person out; guesses from
+ * the same network do. Every attempt counts against the network, so that an answer does not tell who exists.
  */
 import { forgetOldest } from '../net/queue.ts';
 
@@ -64,9 +65,8 @@ export class SignInThrottle {
 
   #countersOf({ name, network }: SignInAttempt): readonly (readonly [key: string, free: number])[] {
     const pair = pairKey(name, network);
-    if (this.#known.has(pair)) return [[pair, FREE.name]];
     return [
-      [JSON.stringify(['name', name]), FREE.name],
+      [this.#known.has(pair) ? pair : JSON.stringify(['name', name]), FREE.name],
       [JSON.stringify(['network', network]), FREE.network],
     ];
   }

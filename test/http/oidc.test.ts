@@ -134,6 +134,17 @@ describe('signing in at the certified provider', () => {
     assert.equal((await me(mallory.browser)).status, 401);
   });
 
+  it('begins when a person opens the address, and for nothing that a page sends in the background', async (t) => {
+    const port = await freePort();
+    const { begin } = await serve(t, port, { issuer: 'http://127.0.0.1:1' });
+    for (const mode of ['no-cors', 'cors']) {
+      const answer = await new TestBrowser().send(begin, { headers: { 'sec-fetch-mode': mode } });
+      assert.equal(answer.status, 403, mode);
+      assert.equal(asRecord(await answer.json()).reason, 'cross_site');
+    }
+    assert.equal((await new TestBrowser().send(begin)).status, 303);
+  });
+
   it('ends the session when a reload takes the group, or the provider, away', async (t) => {
     const { enter, me, auth, signIn } = await certified(t);
     for (const oidc of [

@@ -9,14 +9,14 @@ export interface RouteRow {
   readonly url: string;
   /** The path in the OpenAPI document. */
   readonly path: string;
-  /** Roles, or `public`, or `signed`: a signature of the body instead of a caller. */
+  /** Roles, or `public`. */
   readonly roles: string;
   /**
    * `own`: answers with what is in the caller's scope, and takes commands about that only; `all`: about this POP as a
    * whole, so refused (403) to who is limited to customers or to other POPs, and as a command to who is limited to actions;
-   * `same`: answers everybody alike.
+   * `none`: refused (403) to everybody who is limited in any way; `same`: answers everybody alike.
    */
-  readonly scope: 'own' | 'all' | 'same';
+  readonly scope: 'own' | 'all' | 'none' | 'same';
   readonly payload?: object;
 }
 
@@ -30,13 +30,13 @@ const MITIGATE = {
   ttl_seconds: 300,
 };
 
-/** A webhook, which is signed: no token opens it. */
-export const SIGNED = '/v1/inventory/hook';
-
 const REPORT = 'detector operator admin';
 const READ = 'viewer operator admin';
 const OPERATE = 'operator admin';
 const ANY = 'detector viewer operator admin';
+
+/** A webhook that no token opens: only a signature does. */
+export const SIGNED_ROUTE = '/v1/inventory/hook';
 
 export const ROUTES: readonly RouteRow[] = [
   ['POST', '/v1/events', REPORT, 'own', BAN],
@@ -49,35 +49,35 @@ export const ROUTES: readonly RouteRow[] = [
   ['GET', '/v1/mitigations/{id}', READ, 'own'],
   ['POST', '/v1/mitigations', OPERATE, 'own', MITIGATE],
   ['POST', '/v1/mitigations/{id}/withdraw', OPERATE, 'own', COMMAND],
-  ['POST', '/v1/control/pause', OPERATE, 'all', COMMAND],
-  ['POST', '/v1/control/resume', OPERATE, 'all', COMMAND],
-  ['POST', '/v1/control/withdraw-all', OPERATE, 'all', COMMAND],
+  ['POST', '/v1/control/pause', OPERATE, 'none', COMMAND],
+  ['POST', '/v1/control/resume', OPERATE, 'none', COMMAND],
+  ['POST', '/v1/control/withdraw-all', OPERATE, 'none', COMMAND],
   ['GET', '/v1/safelist', READ, 'own'],
-  ['POST', '/v1/safelist', OPERATE, 'all', {}],
-  ['DELETE', '/v1/safelist/{prefix}', OPERATE, 'all'],
+  ['POST', '/v1/safelist', OPERATE, 'none', {}],
+  ['DELETE', '/v1/safelist/{prefix}', OPERATE, 'none'],
   ['GET', '/v1/peers', READ, 'all'],
   ['POST', '/v1/peers/{name}/enable', OPERATE, 'all', {}],
   ['POST', '/v1/peers/{name}/disable', OPERATE, 'all', {}],
   ['POST', '/v1/peers/{name}/clear', OPERATE, 'all', {}],
   ['GET', '/v1/rib', READ, 'all'],
-  ['GET', '/v1/pops', READ, 'all'],
   ['GET', '/v1/health', 'public', 'same'],
   ['GET', '/v1/health/detail', READ, 'own'],
   ['GET', '/v1/scrubbers', READ, 'all'],
-  ['POST', '/v1/scrubbers/{name}/signal', REPORT, 'all', { state: 'clean' }],
-  ['GET', '/v1/alerts', READ, 'all'],
-  ['POST', '/v1/alerts/{name}/test', OPERATE, 'all', {}],
-  ['GET', '/v1/inventory', READ, 'all'],
-  ['GET', '/v1/inventory/diff', READ, 'all'],
-  ['POST', '/v1/inventory/sync', OPERATE, 'all', {}],
-  ['POST', '/v1/inventory/accept', OPERATE, 'all', {}],
-  ['POST', SIGNED, 'signed', 'same', {}],
+  ['POST', '/v1/scrubbers/{name}/signal', REPORT, 'none', { state: 'clean' }],
+  ['GET', '/v1/pops', READ, 'none'],
+  ['GET', '/v1/alerts', READ, 'none'],
+  ['POST', '/v1/alerts/{name}/test', OPERATE, 'none', {}],
+  ['GET', '/v1/inventory', READ, 'none'],
+  ['GET', '/v1/inventory/diff', READ, 'none'],
+  ['POST', '/v1/inventory/sync', OPERATE, 'none', {}],
+  ['POST', '/v1/inventory/accept', OPERATE, 'none', {}],
+  ['POST', SIGNED_ROUTE, 'public', 'same', {}],
   ['GET', '/v1/stats', READ, 'own'],
   ['GET', '/v1/audit', READ, 'own'],
   ['GET', '/v1/config/settings', READ, 'all'],
   ['GET', '/v1/config/inventory', READ, 'own'],
   ['GET', '/v1/config/playbooks', READ, 'all'],
-  ['POST', '/v1/config/reload', 'admin', 'all', {}],
+  ['POST', '/v1/config/reload', 'admin', 'none', {}],
   ['GET', '/v1/feed', READ, 'own'],
   ['GET', '/v1/me', ANY, 'same'],
   ['POST', '/v1/sign-out', ANY, 'same'],

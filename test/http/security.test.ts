@@ -204,8 +204,8 @@ describe('the daemon, attacked over HTTP', () => {
       for (const { method, path } of await operations()) {
         if (method === 'GET') continue;
         // A token has no session to end.
-        const other = path === SIGNED ? 401 : path === '/v1/sign-out' ? 409 : 403;
-        const wanted = SIGNING_IN[`${method} ${path}`] ?? other;
+        const wanted =
+          SIGNING_IN[`${method} ${path}`] ?? (path === SIGNED ? 401 : path === '/v1/sign-out' ? 409 : 403);
         assert.equal((await ask(method, path, 'viewer', {})).status, wanted, `${method} ${path}`);
       }
       assert.equal(daemon.engine.state.seq, seq);

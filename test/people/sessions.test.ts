@@ -91,6 +91,17 @@ describe('the grant of a person', () => {
     assert.equal(grantFor({ ...SETTINGS, oidc: { ...oidc, grants } }, alice)?.role, 'admin');
   });
 
+  it('ends sessions when a stricter grant is put first, though the person had no value of it before', () => {
+    const store = new SessionStore({ now: () => 0 });
+    const known: Identity = { ...alice, values: ['noc'] };
+    const before = { ...SETTINGS, oidc: { ...oidc, grants: oidc.grants.slice(1) } };
+    const secret = store.open(known, granted(known, before), 'cookie');
+    assert.ok(store.find(secret, 'cookie', { ...before, oidc: { ...before.oidc } }, true));
+    const grants = [{ value: 'contractor', role: 'viewer' as const }, ...before.oidc.grants];
+    const after = { ...before, oidc: { ...oidc, grants } };
+    assert.equal(store.find(secret, 'cookie', after, true), undefined);
+  });
+
   it('is none at another provider, for another client, and without a value', () => {
     for (const change of [{ issuer: 'https://other.example' }, { clientId: 'other' }, { grants: [] }]) {
       assert.equal(grantFor({ ...SETTINGS, oidc: { ...oidc, ...change } }, alice), undefined);
@@ -102,19 +113,24 @@ describe('the grant of a person', () => {
 });
 
 describe('what may be taken once', () => {
-  it('is gone afterwards, in time, and when a client has too many', () => {
+  it('is gone afterwards, in time, and when its client has too many newer ones', () => {
     let now = 0;
     const once = new OneTime<string>({ now: () => now, lifetimeMs: 1000, most: 3, mostOfClient: 2 });
-    const first = once.put('a', 'x') ?? '';
+    const first = once.put('a', 'x');
     assert.equal(once.take(first), 'a');
     assert.equal(once.take(first), undefined);
-    const second = once.put('b', 'x') ?? '';
-    assert.ok(once.put('c', 'x'));
-    assert.equal(once.put('d', 'x'), undefined);
-    assert.ok(once.put('e', 'y'));
-    assert.equal(once.put('f', 'z'), undefined);
-    now = 1000;
+    const second = once.put('b', 'x');
+    const third = once.put('c', 'x');
+    const fourth = once.put('d', 'x');
     assert.equal(once.take(second), undefined);
+    assert.equal(once.size, 2);
+    const other = once.put('e', 'y');
+    // All together have too many: the client with most gives way, not the newcomer.
+    const newcomer = once.put('f', 'z');
+    assert.equal(once.take(third), undefined);
+    assert.deepEqual([once.take(other), once.take(newcomer)], ['e', 'f']);
+    now = 1000;
+    assert.equal(once.take(fourth), undefined);
     assert.equal(once.size, 0);
     assert.ok(once.put('g', 'x'));
   });
@@ -141,6 +157,26 @@ describe('the throttle', () => {
     const throttle = new SignInThrottle(() => 0);
     const waits = Array.from({ length: 50 }, () => throttle.attempt({ name: 'alice', network: '192.0.2.1' }));
     assert.equal(waits.filter((wait) => wait === 0).length, 5);
+  });
+
+  it('tells nobody who has signed in from a network before', () => {
+    const throttle = new SignInThrottle(() => 0);
+    const known = { name: 'bob', network: 'proxy' };
+    throttle.attempt(known);
+    throttle.succeeded(known);
+    for (let n = 0; n < 20; n++) throttle.attempt({ name: `guess${n}`, network: 'proxy' });
+    assert.equal(throttle.attempt(known), throttle.attempt({ name: 'nobody', network: 'proxy' }));
+    assert.ok(throttle.attempt(known) > 0);
+  });
+
+  it('delays nobody by guesses from elsewhere where that person has signed in before', () => {
+    const throttle = new SignInThrottle(() => 0);
+    const known = { name: 'bob', network: 'home' };
+    throttle.attempt(known);
+    throttle.succeeded(known);
+    for (let n = 0; n < 20; n++) throttle.attempt({ name: 'bob', network: `bots${n}` });
+    assert.ok(throttle.attempt({ name: 'bob', network: 'other' }) > 0);
+    assert.equal(throttle.attempt(known), 0);
   });
 
   it('takes nobody for somebody else by tricks with names', () => {

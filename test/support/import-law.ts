@@ -36,9 +36,9 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   exchange: ['core', 'control', 'postgres'],
   alert: ['core', 'view'],
   cloud: ['alert', 'core', 'store', 'view'],
+  inventory: ['core', 'store', 'view'],
   access: ['core'],
   people: ['access', 'core'],
-  inventory: ['core', 'store', 'view'],
   http: ['access', 'people', 'core', 'intake', 'control', 'exchange', 'view'],
   lab: ['bgp/*'],
   config: [

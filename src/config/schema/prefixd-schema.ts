@@ -16,9 +16,6 @@ import { storage } from './storage-schema.ts';
 /** Default of `http.listen`. */
 export const DEFAULT_LISTEN = '127.0.0.1:8080';
 
-/** Default of `storage.path`. */
-export const DEFAULT_STORAGE = './data';
-
 const tls = z.strictObject({
   cert_path: path.describe("PEM file with the server's certificate chain."),
   key_path: path.describe("PEM file with the server's private key."),

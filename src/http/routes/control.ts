@@ -1,7 +1,7 @@
 /** Serves the emergency commands: pause, resume, withdraw all. */
 import { z } from 'zod';
 import { effectView, expectAnswer } from '../answers.ts';
-import { type App, operatorOf, scopeOf } from '../request-context.ts';
+import { type App, operatorOf } from '../request-context.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { ControlBody } from '../request-schemas.ts';
 import { choosePops, confirmationsShape, doneHere } from '../other-pops.ts';
@@ -20,7 +20,7 @@ export function registerControl(app: App, deps: HttpDependencies): void {
     app.post(
       `/v1/control/${path}`,
       {
-        config: { access: 'operate', scoped: 'place' },
+        config: { access: 'operate', scoped: 'unlimited' },
         schema: {
           tags: ['control'],
           summary,
@@ -38,7 +38,7 @@ export function registerControl(app: App, deps: HttpDependencies): void {
       },
       async (request) => {
         const { operator_id, reason, pops } = request.body;
-        const chosen = choosePops(deps, pops, scopeOf(request));
+        const chosen = choosePops(deps, pops);
         const actor = operatorOf(request, operator_id);
         const done = chosen.isHere
           ? expectAnswer(await engine.submit({ type, actor, reason }), 'done')

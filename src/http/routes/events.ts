@@ -1,8 +1,9 @@
 /** Serves the endpoints for detectors: one event, a batch, or a detector's own JSON. */
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { z } from 'zod';
-import { type CallerScope, seesEvent } from '../../access/caller-scope.ts';
+import { type CallerScope, type ScopeContext, seesEvent } from '../../access/caller-scope.ts';
 import { discreet } from '../../access/scoped-facts.ts';
+import { discreetText } from '../../access/discreet-text.ts';
 import type { Answer } from '../../core/commands.ts';
 import type { Detection } from '../../core/types.ts';
 import { unreadAlerts } from '../../intake/alertmanager.ts';
@@ -23,6 +24,7 @@ import { type App, callerOf, detectorOf, scopeContext, scopeOf } from '../reques
 import { page } from '../paging.ts';
 import type { HttpDependencies } from '../dependencies.ts';
 import { readAlertmanager, readBatched, readEvent, recordedProblems, reportOf } from '../detectors.ts';
+import { ownReport } from '../own-source.ts';
 import { registerFastNetMon, type Submission } from './fastnetmon.ts';
 import { registerWebhooks } from './webhooks.ts';
 import { requireVictim } from './mitigations.ts';
@@ -59,15 +61,17 @@ export async function registerEvents(
   const limited = { access: 'report', scoped: 'filtered', rateLimit: LIMITED } as const;
 
   const submit = async (detection: Detection, request: FastifyRequest): Promise<EventAnswer> => {
-    const { hold, scope } = callerOf(request);
-    refuseForeignReport(scope, detection.victim, scopeContext(engine));
+    const caller = callerOf(request);
+    const { scope } = caller;
+    refuseForeignReport(scope, detection, scopeContext(engine));
+    const { detection: own, hold } = ownReport(caller, keptDetection(detection), engine.policy);
     const answer = await engine.submit({
       type: 'event',
-      detection: keptDetection(detection),
+      detection: own,
       actor: detectorOf(request),
       ...(hold === undefined ? {} : { hold }),
     });
-    return eventAnswer(answer, detection, scope);
+    return eventAnswer(answer, detection, scope, scopeContext(engine));
   };
 
   const submitSignal = async (signal: Signal, request: FastifyRequest): Promise<SignalAnswer> => {
@@ -269,7 +273,7 @@ export async function registerEvents(
         );
         return inSlices(reply, {
           events: await mapInSlices(items, (event) =>
-            scope === undefined ? eventView(event) : discreet(eventView(event)),
+            scope === undefined ? eventView(event) : discreet(eventView(event), scope, context),
           ),
           next_cursor: nextCursor ?? null,
         });
@@ -290,10 +294,15 @@ function ignoredAnswer(why: string): SignalAnswer {
 }
 
 /** Returns the 202 body, or throws the problem: rejected 422, duplicate 409. */
-function eventAnswer(answer: Answer, detection: Detection, scope: CallerScope | undefined): EventAnswer {
+function eventAnswer(
+  answer: Answer,
+  detection: Detection,
+  scope: CallerScope | undefined,
+  context: ScopeContext,
+): EventAnswer {
   if (answer.type !== 'event') throw new TypeError(`the engine answered "${answer.type}" to an event`);
   const { eventId, status, mitigation, refusal } = answer;
-  const why = scope === undefined ? answer.why : discreet(answer.why);
+  const why = scope === undefined ? answer.why : answer.why.map((line) => discreetText(line, scope, context));
   const body = {
     event_id: eventId,
     external_event_id: detection.externalId,
@@ -316,6 +325,7 @@ function eventAnswer(answer: Answer, detection: Detection, scope: CallerScope | 
 
 const FAILED_STATUS: Readonly<Record<number, BatchResult['status']>> = {
   400: 'invalid',
+  403: 'rejected',
   409: 'duplicate',
   422: 'rejected',
 };

@@ -134,7 +134,9 @@ function summary({ results }: BatchAnswer): z.output<typeof SignalsAnswerSchema>
 
 /** Makes the problem of the most important failure: a refusal, else a duplicate, else an invalid part. */
 function refusal(results: readonly BatchResult[]): HttpProblem {
-  const worst = [422, 409, 400].flatMap((code) => results.filter((result) => result.code === code)).at(0);
+  const worst = [422, 403, 409, 400]
+    .flatMap((code) => results.filter((result) => result.code === code))
+    .at(0);
   const { code = 400, error = 'The message contains no usable report', reason } = worst ?? {};
   return new HttpProblem(code, error, {
     ...(reason === undefined ? {} : { reason }),

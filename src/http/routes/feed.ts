@@ -174,9 +174,10 @@ export class Feed {
   /** Returns what a limited reader sees of a fact; empty for nothing. */
   #limitedText(recorded: RecordedFact, scope: CallerScope): string {
     const { fact } = recorded;
-    if (!seesFact(scope, fact, scopeContext(this.#engine))) return '';
+    const context = scopeContext(this.#engine);
+    if (!seesFact(scope, fact, context)) return '';
     const { seq, ...view } = factView(recorded);
-    const data = JSON.stringify(discreet(view));
+    const data = JSON.stringify(discreet(view, scope, context));
     return `id: ${this.#ids.idOf(recorded.seq)}\nevent: ${fact.type}\ndata: ${data}\n\n`;
   }
 

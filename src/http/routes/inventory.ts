@@ -30,7 +30,7 @@ export async function registerInventory(app: App, { source }: HttpDependencies):
   app.get(
     '/v1/inventory',
     {
-      config: { access: 'read', scoped: 'place' },
+      config: { access: 'read', scoped: 'unlimited' },
       schema: {
         tags: ['configuration'],
         summary: "Get the state of another system's inventory",
@@ -43,7 +43,7 @@ export async function registerInventory(app: App, { source }: HttpDependencies):
   app.get(
     '/v1/inventory/diff',
     {
-      config: { access: 'read', scoped: 'place' },
+      config: { access: 'read', scoped: 'unlimited' },
       schema: {
         tags: ['configuration'],
         summary: 'Describe how the inventory that waits differs from the one in use',
@@ -56,7 +56,7 @@ export async function registerInventory(app: App, { source }: HttpDependencies):
   app.post(
     '/v1/inventory/sync',
     {
-      config: { access: 'operate', scoped: 'place' },
+      config: { access: 'operate', scoped: 'unlimited' },
       schema: {
         tags: ['configuration'],
         summary: 'Read the inventory now, and adopt it unless the shrink guard holds it back',
@@ -74,7 +74,7 @@ export async function registerInventory(app: App, { source }: HttpDependencies):
   app.post(
     '/v1/inventory/accept',
     {
-      config: { access: 'operate', scoped: 'place' },
+      config: { access: 'operate', scoped: 'unlimited' },
       schema: {
         tags: ['configuration'],
         summary:
@@ -106,7 +106,7 @@ async function registerHook(parent: App, source: SourceControl | undefined): Pro
     app.post(
       '/v1/inventory/hook',
       {
-        config: { access: 'public' },
+        config: { access: 'public', scoped: 'same' },
         validatorCompiler: () => (value: unknown) => ({ value }),
         schema: {
           tags: ['configuration'],

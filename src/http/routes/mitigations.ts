@@ -1,36 +1,29 @@
 /** Serves mitigations: lists them, withdraws one, and creates an operator's own. */
 import { actionRefusal, type CallerScope, seesMitigation } from '../../access/caller-scope.ts';
-import { discreet } from '../../access/scoped-facts.ts';
 import { DISCARD, type MitigationAction, type RedirectTarget } from '../../core/action.ts';
 import { z } from 'zod';
-import { countNeighbors } from '../../control/rule-view.ts';
 import type { ReconcilerView } from '../../control/types.ts';
-import { isForHere } from '../../core/intent.ts';
 import { protocolNumber } from '../../core/policy/vectors.ts';
-import { holdsOf } from '../../core/state/holds.ts';
-import { lifeFromItself } from '../../core/state/life.ts';
-import type { StateView } from '../../core/state/state.ts';
 import type { Mitigation } from '../../core/types.ts';
 import { isPrefixVictim, victimPrefix } from '../../core/victim.ts';
 import { readVictim } from '../../intake/read-victim.ts';
 import { canonicalAddress, covers } from '../../net/prefix.ts';
 import { NOT_ACTIVE } from '../../exchange/types.ts';
-import { historyView, omittedView } from '../../view/history.ts';
-import { decidedMitigationView, holdView } from '../../view/mitigation.ts';
-import { protectionView } from '../../view/protection-view.ts';
 import type { MitigationStatusSchema } from '../../view/schemas.ts';
 import { effectView, expectAnswer } from '../answers.ts';
-import { findAnywhere, findMitigation, foreignMitigation } from '../find-mitigation.ts';
 import { type App, operatorOf, scopeContext, scopeOf } from '../request-context.ts';
+import { mitigationDetailView, mitigationView, shownStatus } from '../mitigation-views.ts';
 import { page } from '../paging.ts';
-import type { HttpDependencies, ProtectionsView } from '../dependencies.ts';
-import { invalidField } from '../http-problem.ts';
+import type { HttpDependencies } from '../dependencies.ts';
+import { HttpProblem, invalidField } from '../http-problem.ts';
 import {
   ALL_POPS,
   choosePops,
   confirmationsShape,
   doneHere,
   mitigationPops,
+  namedPops,
+  refuseOtherPops,
   unpublished,
 } from '../other-pops.ts';
 import { elsewhereView, ElsewhereSchema } from './pops.ts';
@@ -62,6 +55,36 @@ function victimOf({ victim_ip: address, victim_prefix: prefix }: z.output<typeof
   const victim = one ?? other;
   if (victim === undefined) throw invalidField('victim_ip', 'is required unless victim_prefix is given');
   return victim;
+}
+
+/** An id's prefix that people may give instead of the whole id. */
+const SHORT_ID = /^[0-9a-f][0-9a-f-]{3,34}$/;
+
+/**
+ * Returns the mitigation with this id, or the only one whose id begins with it (at least 4 characters). Throws
+ * HttpProblem 404 for an unknown or malformed id, and 409 if several ids begin with it. What the caller does not see does
+ * not exist.
+ */
+function findMitigation<One extends Pick<Mitigation, 'id'>>(
+  mitigations: ReadonlyMap<string, One>,
+  id: string,
+  isSeen: (mitigation: One) => boolean = () => true,
+): One {
+  const known = mitigations.get(id);
+  if (known !== undefined && isSeen(known)) return known;
+  const alike: One[] = [];
+  if (SHORT_ID.test(id)) {
+    for (const mitigation of mitigations.values()) {
+      if (mitigation.id.startsWith(id) && isSeen(mitigation)) alike.push(mitigation);
+    }
+  }
+  const [only, ...others] = alike;
+  if (only === undefined) throw new HttpProblem(404, 'There is no mitigation with this id');
+  if (others.length === 0) return only;
+  throw new HttpProblem(
+    409,
+    `${alike.length} mitigations have an id that begins with ${id}: give more characters`,
+  );
 }
 
 /** Returns true if the mitigation is for this address, or for a prefix that covers it. */
@@ -123,7 +146,18 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
   const { engine, reconciler, protections } = deps;
 
   const find = (id: string, scope: CallerScope | undefined): Mitigation =>
-    findMitigation(engine.state.mitigations, id, scope);
+    findMitigation(
+      engine.state.mitigations,
+      id.toLowerCase(),
+      (mitigation) => scope === undefined || seesMitigation(scope, mitigation),
+    );
+
+  /** Returns the id of a mitigation that is here or at another POP. */
+  const findAnywhere = (text: string): string => {
+    const all = new Map<string, Pick<Mitigation, 'id'>>(engine.state.mitigations);
+    for (const { intent } of deps.exchange?.elsewhere() ?? []) all.set(intent.id, intent);
+    return findMitigation(all, text.toLowerCase()).id;
+  };
 
   app.get(
     '/v1/mitigations',
@@ -176,28 +210,27 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
               reconciler,
               protections,
             ),
-            engine.state,
+            engine,
           ),
         );
-        const isFirst = cursor === undefined && pop !== undefined && deps.exchange !== undefined;
-        const elsewhere = isFirst
-          ? elsewhereView(deps.exchange, engine.state.live, (one) => {
-              const { intent } = one;
-              return (
-                (scope === undefined || seesMitigation(scope, foreignMitigation(one))) &&
-                (victim === undefined || isAbout(intent, victim)) &&
-                (customer_id === undefined || intent.customerId === customer_id) &&
-                (pop === ALL_POPS || one.pop === pop) &&
-                (statuses === undefined || statuses.has('active'))
-              );
-            })
-          : undefined;
+        // Limited callers get what this POP keeps: whose customer another's mitigation is, this inventory cannot say.
+        const isFirst = cursor === undefined && pop !== undefined && scope === undefined;
+        const elsewhere =
+          isFirst && deps.exchange !== undefined
+            ? elsewhereView(deps.exchange, engine.state.live, (one) => {
+                const { intent } = one;
+                return (
+                  (victim === undefined || isAbout(intent, victim)) &&
+                  (customer_id === undefined || intent.customerId === customer_id) &&
+                  (pop === ALL_POPS || one.pop === pop) &&
+                  (statuses === undefined || statuses.has('active'))
+                );
+              })
+            : undefined;
         return inSlices(reply, {
           mitigations,
           next_cursor: nextCursor ?? null,
-          ...(elsewhere === undefined
-            ? {}
-            : { elsewhere: scope === undefined ? elsewhere : discreet(elsewhere) }),
+          ...(elsewhere === undefined ? {} : { elsewhere }),
         });
       });
     },
@@ -218,7 +251,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
       const scope = scopeOf(request);
       const { state } = engine;
       const found = find(request.params.id, scope);
-      return shownDetail(scope, mitigationDetailView(found, reconciler, state, protections), state);
+      return shownDetail(scope, mitigationDetailView(found, reconciler, state, protections), engine);
     },
   );
 
@@ -242,7 +275,6 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
     },
     async (request, reply) => {
       const { body } = request;
-      const pops = mitigationPops(deps, body.pops);
       const victim = victimOf(body);
       const protocol =
         body.protocol === undefined || body.protocol === null ? null : protocolNumber(body.protocol);
@@ -250,8 +282,12 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         throw invalidField('protocol', 'is not the name or number of an IP protocol');
       const ports = [...new Set(body.dst_ports ?? [])].sort((a, b) => a - b);
       const scope = scopeOf(request);
-      const wanted = { victim, action: body.action_type, pops: pops ?? [engine.policy.pop] };
-      refuseForeignMitigation(scope, wanted, scopeContext(engine));
+      refuseForeignMitigation(
+        scope,
+        { victim, action: body.action_type, pops: namedPops(body.pops, engine.policy.pop) },
+        scopeContext(engine),
+      );
+      const pops = mitigationPops(deps, body.pops);
       const answer = await engine.submit({
         type: 'mitigate',
         actor: operatorOf(request, body.operator_id),
@@ -263,10 +299,10 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         reason: body.reason,
         ...(pops === undefined ? {} : { pops }),
       });
-      const { mitigation } = expectAnswer(answer, 'mitigation', scope);
+      const { mitigation } = expectAnswer(answer, 'mitigation', { scope, context: scopeContext(engine) });
       reply.code(201).header('location', `/v1/mitigations/${mitigation.id}`);
       return {
-        ...shownMitigation(scope, mitigationView(mitigation, reconciler, protections), engine.state),
+        ...shownMitigation(scope, mitigationView(mitigation, reconciler, protections), engine),
         ...unpublished(deps, body.pops, mitigation),
       };
     },
@@ -297,15 +333,14 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
     async (request) => {
       const { reason, operator_id, pops } = request.body;
       const scope = scopeOf(request);
-      const chosen = choosePops(deps, pops, scope);
+      refuseOtherPops(scope, pops, engine.policy.pop);
+      const chosen = choosePops(deps, pops);
       const actor = operatorOf(request, operator_id);
       const found =
-        chosen.id === undefined
-          ? find(request.params.id, scope)
-          : findAnywhere(deps, request.params.id, scope);
-      const { id } = found;
-      const beyond = scope === undefined ? undefined : actionRefusal(scope, found);
+        chosen.id === undefined || scope !== undefined ? find(request.params.id, scope) : undefined;
+      const beyond = scope === undefined || found === undefined ? undefined : actionRefusal(scope, found);
       if (beyond !== undefined) throw outOfScope(beyond);
+      const id = found === undefined ? findAnywhere(request.params.id) : found.id;
       const asked = { type: 'withdraw', id, operator: actor.name, reason } as const;
       if (!chosen.isHere) return { mitigation_id: id, ...(await chosen.ask(asked, undefined)) };
       const several = chosen.id === undefined ? {} : { request: chosen.id };
@@ -325,66 +360,7 @@ export function registerMitigations(app: App, deps: HttpDependencies, room: Read
         reconciler,
         protections,
       );
-      return { ...shownMitigation(scope, view, engine.state), ...effectView(withdrawn), ...confirmations };
+      return { ...shownMitigation(scope, view, engine), ...effectView(withdrawn), ...confirmations };
     },
   );
-}
-
-// Views of mitigations with their rules on the neighbors.
-
-/**
- * Returns the status that operators see: `pending` while an active mitigation's rule was not yet sent to any router.
- * Facts do not record `pending`, because it depends on sessions and not on decisions.
- */
-export function shownStatus(
-  mitigation: Mitigation,
-  reconciler: ReconcilerView,
-): z.output<typeof MitigationStatusSchema> {
-  const standing = mitigation.status === 'active' || mitigation.status === 'escalated';
-  if (!standing || mitigation.ending !== null || mitigation.dryRun) return mitigation.status;
-  // It waits for no router of this POP.
-  if (!isForHere(mitigation)) return mitigation.status;
-  const sent = reconciler.rulesOf(mitigation.id).some((rule) => rule.state === 'sent');
-  return sent ? mitigation.status : 'pending';
-}
-
-/** Returns a mitigation with its rules on each neighbor and its protection at a cloud scrubber. */
-export function mitigationView(
-  mitigation: Mitigation,
-  reconciler: ReconcilerView,
-  protections?: ProtectionsView,
-): z.output<typeof MitigationSchema> {
-  const protection = protections?.statusOf(mitigation);
-  const rules = reconciler.rulesOf(mitigation.id);
-  const { sent, pending, unsupported, overBudget } = countNeighbors(rules);
-  return {
-    ...decidedMitigationView(mitigation, shownStatus(mitigation, reconciler)),
-    holds: holdsOf(mitigation).map(holdView),
-    protection: protection === undefined ? null : protectionView(protection),
-    rule: reconciler.ruleText(mitigation.id),
-    enforcement: { sent, pending, unsupported, over_budget: overBudget },
-    rules: rules.map(({ neighbor, kind, rule, nlriHex, state, why }) => ({
-      neighbor,
-      kind,
-      rule,
-      nlri_hex: nlriHex,
-      state,
-      ...(why === undefined ? {} : { why }),
-    })),
-  };
-}
-
-/** Returns a mitigation with its rules and its history. */
-export function mitigationDetailView(
-  mitigation: Mitigation,
-  reconciler: ReconcilerView,
-  state: Pick<StateView, 'lifeOf' | 'events'>,
-  protections?: ProtectionsView,
-): z.output<typeof MitigationDetailSchema> {
-  const life = state.lifeOf(mitigation.id) ?? lifeFromItself(mitigation);
-  return {
-    ...mitigationView(mitigation, reconciler, protections),
-    history: historyView(life, state.events),
-    history_omitted: omittedView(life),
-  };
 }

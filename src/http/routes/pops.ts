@@ -80,7 +80,7 @@ export function registerPops(app: App, { engine, exchange }: HttpDependencies): 
   app.get(
     '/v1/pops',
     {
-      config: { access: 'read', scoped: 'place', essential: true },
+      config: { access: 'read', scoped: 'unlimited', essential: true },
       schema: {
         tags: ['pops'],
         summary: 'List the POPs with their state, and requests that are not confirmed',

@@ -52,7 +52,7 @@ export function registerSafelist(app: App, deps: HttpDependencies): void {
   app.post(
     '/v1/safelist',
     {
-      config: { access: 'operate', scoped: 'place' },
+      config: { access: 'operate', scoped: 'unlimited' },
       schema: {
         tags: ['safelist'],
         summary:
@@ -73,7 +73,7 @@ export function registerSafelist(app: App, deps: HttpDependencies): void {
     async (request, reply) => {
       const { reason, operator_id, pops, confirm } = request.body;
       const prefix = requirePrefix(request.body.prefix);
-      const chosen = choosePops(deps, pops, scopeOf(request));
+      const chosen = choosePops(deps, pops);
       const actor = operatorOf(request, operator_id);
       const isConfirmed = confirm === true;
       const asked = {
@@ -109,7 +109,7 @@ export function registerSafelist(app: App, deps: HttpDependencies): void {
   app.delete(
     '/v1/safelist/:prefix',
     {
-      config: { access: 'operate', scoped: 'place' },
+      config: { access: 'operate', scoped: 'unlimited' },
       schema: {
         tags: ['safelist'],
         summary: 'Remove a prefix that was added over the API',
@@ -121,7 +121,7 @@ export function registerSafelist(app: App, deps: HttpDependencies): void {
     },
     async (request, reply) => {
       const prefix = requirePrefix(request.params.prefix);
-      const chosen = choosePops(deps, request.query.pops, scopeOf(request));
+      const chosen = choosePops(deps, request.query.pops);
       const actor = operatorOf(request);
       // The entries of others with the same prefix that this POP does not know stay.
       const tags = engine.state.safelist.get(prefix)?.tags ?? [];

@@ -92,7 +92,7 @@ function registerSignal(app: App, { engine }: HttpDependencies): void {
   app.post(
     '/v1/scrubbers/:name/signal',
     {
-      config: { access: 'report', scoped: 'place' },
+      config: { access: 'report', scoped: 'unlimited' },
       schema: {
         tags: ['mitigations'],
         summary: 'Report that the traffic diverted to a scrubber is clean',

@@ -96,18 +96,13 @@ export function registerOidcSignIn(app: App, deps: HttpDependencies, desk: Peopl
     async (request, reply) => {
       const { oidc, publicUrl } = provider();
       refuseOtherAddress(request, publicUrl);
+      refuseSilentRequests(request);
       const kind = protectionOf(request.raw, publicUrl);
       const command = commandOf(request.query);
       const browser = randomText();
       const flow = { nonce: randomText(), verifier: randomText() };
       const started = { flow, settings: oidc, browser, kind, ...(command === undefined ? {} : { command }) };
       const state = desk.flows.put(started, networkOf(request));
-      if (state === undefined) {
-        throw new HttpProblem(429, 'Too many people from this address are signing in; try again', {
-          reason: 'throttled',
-          headers: { 'retry-after': '60' },
-        });
-      }
       try {
         const to = await desk.oidc.begin(oidc, publicUrl + CALLBACK, flow, state);
         reply.header('set-cookie', cookieHeader('flow', kind, browser, FLOW_MS / 1000));
@@ -156,8 +151,6 @@ export function registerOidcSignIn(app: App, deps: HttpDependencies, desk: Peopl
           return reply.redirect('/', 303);
         }
         const code = desk.codes.put({ identity, challenge: command.challenge }, networkOf(request));
-        if (code === undefined)
-          throw new SignInFailure('failed', 'too many command lines wait for a session');
         return reply.redirect(commandAddress(command, { code }), 303);
       } catch (error) {
         return giveUp(request, reply, error, command);
@@ -212,6 +205,13 @@ function refuseOtherAddress(request: FastifyRequest, publicUrl: string): void {
   if (request.headers.host === new URL(publicUrl).host) return;
   const detail = `Sign in under ${publicUrl} (http.auth.sign_in.public_url); a proxy must pass Host on`;
   throw new HttpProblem(403, detail, { reason: 'other_address' });
+}
+
+/** Refuses what a page sends in the background, such as an image: only a person's own way there begins a sign-in. */
+function refuseSilentRequests(request: FastifyRequest): void {
+  const mode = request.headers['sec-fetch-mode'];
+  if (mode === undefined || mode === 'navigate') return;
+  throw new HttpProblem(403, 'Open this address in the browser to sign in', { reason: 'cross_site' });
 }
 
 /** The page, which shows the reason. The target is fixed: nothing in a request can lead elsewhere. */

@@ -142,7 +142,7 @@ export function registerStatus(
         const context = scopeContext(engine);
         const seen = entries.filter((entry) => seesAuditEntry(scope, entry, context)).slice(0, limit);
         // The number of a fact counts the facts of everybody.
-        const shown = seen.map((entry) => ({ ...Object(discreet(entry)), seq: null }));
+        const shown = seen.map((entry) => ({ ...Object(discreet(entry, scope, context)), seq: null }));
         return inSlices(reply, { entries: shown });
       });
     },
@@ -171,7 +171,7 @@ export function registerStatus(
   app.post(
     '/v1/config/reload',
     {
-      config: { access: 'admin', scoped: 'place' },
+      config: { access: 'admin', scoped: 'unlimited' },
       schema: {
         tags: ['configuration'],
         summary: 'Reload the configuration (all or nothing)',
