@@ -148,6 +148,12 @@ describe('sign-in of people', () => {
     });
   }
 
+  test('leaves no token the name of a webhook, whose sender is nobody else', async (t) => {
+    const token = '    tokens: [{ name: "webhook:kentik", role: viewer, token_env: PREFIXD_API_TOKEN }]\n';
+    const { problems } = await findings(t, AUTH('users_file: users.yaml', token));
+    assert.match(problems.join('\n'), /http\.auth\.tokens\[0\]\.name: invalid value/);
+  });
+
   test('may use plain HTTP on this machine, for a try', async (t) => {
     const local = OIDC.replace('https://login.example.net', 'http://127.0.0.1:9000').replace(
       'https://prefixd.example.net',

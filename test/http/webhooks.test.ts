@@ -7,6 +7,7 @@ import type { Command } from '../../src/core/commands.ts';
 import type { Detection } from '../../src/core/types.ts';
 import type { AuthSettings, Webhook, WebhookAuth } from '../../src/http/dependencies.ts';
 import type { AdapterSettings } from '../../src/intake/webhook/adapter-settings.ts';
+import { hashPassword } from '../../src/people/passwords.ts';
 import { ACCEPTED, api, bearer, EVENT_ID, TOKENS } from './support.ts';
 
 const KEY = 'a secret of both';
@@ -163,6 +164,23 @@ describe('a webhook with a token', () => {
     assert.ok(TOKENS.some(({ name }) => name === 'the-detector'));
     assert.equal((await send({ alerts: [ALERT] })).statusCode, 202);
     assert.equal((await send({ alerts: [ALERT] }, bearer('admin'))).statusCode, 403);
+  });
+
+  it('takes no person for the token of the same name', async () => {
+    const passwordHash = await hashPassword('correct horse', { ln: 14, r: 8, p: 1 });
+    const users = [{ name: 'the-detector', role: 'operator' as const, passwordHash }];
+    const signIn = { users, idleSeconds: 3600, absoluteSeconds: 3600 };
+    const settings: AuthSettings = { mode: 'bearer', tokens: TOKENS, signIn };
+    const { app, send } = await hooked({ kind: 'bearer', token: 'the-detector' }, MAPPING, settings);
+    const signedIn = await app.inject({
+      method: 'POST',
+      url: '/v1/sign-in',
+      headers: { 'x-prefixd-request': '1' },
+      payload: { name: 'the-detector', password: 'correct horse', session: 'token' },
+    });
+    const authorization = `Bearer ${signedIn.json().token}`;
+    assert.equal((await app.inject({ url: '/v1/me', headers: { authorization } })).statusCode, 200);
+    assert.equal((await send({ alerts: [ALERT] }, { authorization })).statusCode, 403);
   });
 
   it('is not there under another name, which only those who may report learn', async () => {

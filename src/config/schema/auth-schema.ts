@@ -5,7 +5,7 @@ import { ACTION_TYPES } from '../../core/action.ts';
 import { HOLD_MODES } from '../../core/types.ts';
 import { flag, integer, oneOf, popNames, text, words } from '../../core/policy/value-kinds.ts';
 import { isPasswordHash } from '../../people/passwords.ts';
-import { environment, isWebUrl, path } from './fields.ts';
+import { environment, isWebUrl, name, path } from './fields.ts';
 
 /** Default environment variable of the admin token. */
 export const DEFAULT_TOKEN_ENV = 'PREFIXD_API_TOKEN';
@@ -39,7 +39,7 @@ const scope = z.strictObject({
 const SCOPE = 'Limits beside the role. Default: none.';
 
 const token = z.strictObject({
-  name: words.describe("The caller's name in the audit log."),
+  name: name.describe("The caller's name in the audit log."),
   role: role.describe(
     '`detector`: send events and signals; `viewer`: read; `operator`: everything except reload; `admin`: everything.',
   ),
