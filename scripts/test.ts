@@ -17,7 +17,7 @@ import { compile } from './compile.ts';
 import { findTests, type Group, groupsOf, isSlow } from './test-files.ts';
 
 /** A whole run with fewer tests than this has lost some. Raise them as tests are added. */
-const FLOORS = { quick: 3300, all: 3560 };
+const FLOORS = { quick: 3300, all: 5000 };
 
 /** A process that takes longer hangs. A machine that does much else makes the slowest five minutes long. */
 const PROCESS_TIMEOUT_MS = 900_000;

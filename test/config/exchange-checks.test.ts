@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
-import { defaultConfig } from '../../src/config/default.ts';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
 import { formatProblem } from '../../src/config/config-problem.ts';
+import { defaultConfig } from '../../src/config/default.ts';
 import { needRestart, withSettingsOfStart } from '../../src/config/start-settings.ts';
 import type { LoadedConfig } from '../../src/config/types.ts';
+
+import { undo } from '../support/undo.ts';
 
 const URL = 'postgresql://prefixd:secret@db.example.net/prefixd';
 
@@ -81,5 +86,40 @@ describe('the section exchange', () => {
     const other = await configOf({ pop: 'fra', quotas: { max_new_per_minute: 31 } });
     assert.equal(one.policyHash, same.policyHash);
     assert.notEqual(one.policyHash, other.policyHash);
+  });
+});
+
+describe('an iBGP neighbor', () => {
+  const neighbor = { name: 'rr1', address: '192.0.2.1', peer_asn: 65010 };
+  const bgp = { local_asn: 65010, router_id: '192.0.2.10' };
+
+  async function warningsOf(t: TestContext, scope: string, changes: object = {}): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'prefixd-exchange-checks-'));
+    undo(t, () => rm(folder, { recursive: true, force: true }));
+    await mkdir(join(folder, 'playbooks'));
+    await writeFile(
+      join(folder, 'playbooks', 'udp.yaml'),
+      `playbooks: [{ name: udp, match: { vector: udp_flood }, steps: [{ action: discard, scope: ${scope} }] }]\n`,
+    );
+    const result = await defaultConfig({
+      folder,
+      playbooksIn: folder,
+      settings: { pop: 'ber', exchange: EXCHANGE, bgp: { ...bgp, neighbors: [{ ...neighbor, ...changes }] } },
+      environment: { PREFIXD_DATABASE_URL: URL },
+    });
+    assert.ok(result.ok, JSON.stringify(result));
+    return result.warnings.map(formatProblem).join('\n');
+  }
+
+  const REFLECTS = /neighbors\[0\].*may reflect rules to routers of other POPs.*add no-advertise/;
+
+  it('is warned of where rules are for other POPs, too', async (t) => {
+    assert.match(await warningsOf(t, 'everywhere'), REFLECTS);
+  });
+
+  it('may have rules that stay here, or that it does not pass on', async (t) => {
+    assert.doesNotMatch(await warningsOf(t, 'here'), REFLECTS);
+    assert.doesNotMatch(await warningsOf(t, 'everywhere', { communities: ['no-advertise'] }), REFLECTS);
+    assert.doesNotMatch(await warningsOf(t, 'everywhere', { peer_asn: 65001 }), REFLECTS);
   });
 });

@@ -44,17 +44,21 @@ export class PopLab {
 
   /**
    * Starts POPs that accept each other, and waits until all sessions are established and all POPs are connected.
-   * `onAnnounced` is called with a POP's name and a rule as soon as its router has the rule.
+   * `onAnnounced` is called with a POP's name and a rule as soon as its router has the rule. `environments` are more
+   * variables for the daemons, by POP.
    */
   static async start(
     names: readonly string[],
     onAnnounced: (pop: string, rule: string) => void = () => undefined,
+    environments: Readonly<Record<string, Readonly<Record<string, string>>>> = {},
   ): Promise<PopLab> {
     const server = await startPostgres();
     const pops: LabPop[] = [];
     const lab = new PopLab(server, pops);
     try {
-      for (const name of names) pops.push(await startPop(server, name, names, onAnnounced));
+      for (const name of names) {
+        pops.push(await startPop(server, name, names, onAnnounced, environments[name]));
+      }
       await Promise.all(pops.map((pop) => lab.ready(pop)));
     } catch (error) {
       await lab.end();
@@ -93,6 +97,7 @@ async function startPop(
   name: string,
   names: readonly string[],
   onAnnounced: (pop: string, rule: string) => void,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<LabPop> {
   const router = new LabRouter({
     host: ownAddress(),
@@ -123,7 +128,7 @@ async function startPop(
   ];
   const files = { 'inventory.yaml': INVENTORY, 'playbooks.yaml': PLAYBOOKS };
   const limits = ['  rate_limit: { events_per_second: 100000, burst: 100000 }'];
-  const environment = { PREFIXD_EXCHANGE_URL: server.url(proxy.at) };
+  const environment = { PREFIXD_EXCHANGE_URL: server.url(proxy.at), ...more };
   const prefixd = await Prefixd.start(settings.join('\n'), files, limits, '', environment);
   return { name, prefixd, router, proxy, rules: () => router.rules().map(({ text }) => text) };
 }
