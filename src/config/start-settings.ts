@@ -1,6 +1,7 @@
 /** Lists the settings that take effect only at the next start; used by reload and by `check --diff`. Pure. */
-import { hostPrefix, parseZonedAddress, samePrefix } from '../net/prefix.ts';
+
 import type { Policy } from '../core/policy/policy.ts';
+import { hostPrefix, parseZonedAddress, samePrefix } from '../net/prefix.ts';
 import type { LoadedConfig } from './types.ts';
 
 /** Settings in the form of `LoadedConfig.shown`: keys of prefixd.yaml, defaults filled in. */
@@ -32,7 +33,8 @@ const AT_START: readonly StartSetting[] = [
       if (!differs(settingAt(running, 'http.auth'), settingAt(next, 'http.auth'))) return false;
       const mode = settingAt(next, 'http.auth.mode');
       if (mode === 'none') return differs(settingAt(running, 'http.listen'), settingAt(next, 'http.listen'));
-      if (mode === 'mtls' && asksStrictly(running) !== asksStrictly(next)) return true;
+      // A listener that asks less strictly than it must is harmless: each request's certificate is judged, too.
+      if (mode === 'mtls' && asksStrictly(running) && !asksStrictly(next)) return true;
       return mode === 'mtls' && !asksForCertificates(running);
     },
     keep: (next, { http, secrets }) => ({

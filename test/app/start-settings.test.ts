@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { loadConfig } from '../../src/config/load.ts';
-import type { LoadedConfig } from '../../src/config/types.ts';
 import { needRestart, withSettingsOfStart } from '../../src/config/start-settings.ts';
+import type { LoadedConfig } from '../../src/config/types.ts';
 import { formatPrefix } from '../../src/net/prefix.ts';
 import { folder, INVENTORY, PLAYBOOKS, SHORTEST, sound } from '../config/folder.ts';
 
@@ -75,6 +75,25 @@ quotas: { max_active_global: 7 }
     assert.deepEqual(waits, ['http.auth', 'http.tls']);
     assert.equal(merged.http.auth.mode, 'bearer');
     assert.equal(merged.http.tls?.caPath, undefined);
+  });
+
+  test('is not the end of signing in: only certificates count at once, and people wait for the start', async (t) => {
+    const alone = `${SHORTEST}http: { auth: { mode: mtls, roles: { noc: operator } }, ${CLIENTS} }\n`;
+    const people = `${SHORTEST}http:
+  ${CLIENTS}
+  auth:
+    mode: mtls
+    roles: { noc: admin }
+    sign_in:
+      public_url: https://prefixd.example.net
+      oidc: { issuer: https://login.example.net, client_id: prefixd, grants: [{ value: noc, role: operator }] }
+`;
+    const removed = await both(t, people, alone);
+    assert.deepEqual(removed.waits, []);
+    assert.deepEqual(removed.merged.http.auth, (await removed.config(alone)).http.auth);
+    const added = await both(t, alone, people);
+    assert.deepEqual(added.waits, ['http.auth']);
+    assert.deepEqual(added.merged.http.auth, added.before.http.auth);
   });
 
   test('is TLS itself, and not its certificates', async (t) => {
