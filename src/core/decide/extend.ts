@@ -1,6 +1,6 @@
 /** Extends a mitigation whose attack continues, and escalates it to its next step. */
-import { awayOf, playbookOf, ruleOfStep, type StepGrounds } from './step-rule.ts';
-import { attackedAgain, earliestReturn, filterUnder } from './unicast-rule.ts';
+import { playbookOf, ruleOfStep, type StepGrounds, turnTo } from './step-rule.ts';
+import { attackedAgain, earliestReturn } from './unicast-rule.ts';
 import { rateWords } from '../../net/text.ts';
 import { timeText } from '../../net/time.ts';
 import type { DecideContext } from '../commands.ts';
@@ -267,8 +267,7 @@ function escalationOf(
   const { action } = rule;
   const ttl = stepTtl(next, profile, policy);
   const moved = ruleKey(rule) !== ruleKey(mitigation);
-  const { away, why: returning } = awayOf(mitigation, action, event.state, context);
-  const soonest = earliestReturn({ action, away: away ?? mitigation.away ?? null }, now, context);
+  const turn = turnTo(mitigation, action, event.state, context);
   // A rule does not inherit the longer life of a diversion.
   const returns = ruleKind(mitigation.action) !== 'flowspec' && ruleKind(action) === 'flowspec';
   const least = returns ? now : mitigation.expiresAt;
@@ -277,9 +276,8 @@ function escalationOf(
       action,
       step: index,
       stepSince: now,
-      expiresAt: Math.max(least, now + ttl.seconds * 1000, soonest),
-      ...(away === undefined ? {} : { away }),
-      ...filterUnder(action, mitigation),
+      expiresAt: Math.max(least, now + ttl.seconds * 1000, turn.soonest),
+      ...turn.change,
       ...scopeAtStep(mitigation, next, event),
       ...(moved ? { match: rule.match, ports: rule.ports, excludedPorts: rule.excludedPorts } : {}),
     },
@@ -287,7 +285,7 @@ function escalationOf(
       ...ttl.why,
       `escalated to ${name}: ${verdict.why}`,
       ...rule.ways,
-      ...returning,
+      ...turn.why,
       ...shortfallWords(predict(policy, rule.match, action), action, context.room),
     ],
   };
@@ -314,15 +312,11 @@ function reformOf(
     const taken = { step: index, firstStep: index, stepSince: now };
     const further = index === step ? {} : { ...taken, ...scopeAtStep(mitigation, next, event) };
     const { ports, excludedPorts } = rule;
-    const { away, why: returning } = awayOf(mitigation, rule.action, event.state, event.context);
-    const absence = {
-      ...(away === undefined ? {} : { away }),
-      ...filterUnder(rule.action, mitigation),
-    };
+    const turn = turnTo(mitigation, rule.action, event.state, event.context);
     const words = `no neighbor can enforce mitigation ${id} in its current form: changed to step ${index + 1} of ${playbook.steps.length}, ${actionWords(rule.action)} (same id)`;
     return {
-      change: { match: rule.match, ports, excludedPorts, action: rule.action, ...further, ...absence },
-      why: [...rule.ways, words, ...returning],
+      change: { match: rule.match, ports, excludedPorts, action: rule.action, ...further, ...turn.change },
+      why: [...rule.ways, words, ...turn.why],
     };
   }
   return undefined;

@@ -18,8 +18,7 @@ import type { Mitigation } from '../types.ts';
 import { ownerOf } from '../victim.ts';
 import { ruleKey } from './correlate.ts';
 import { stepTtl } from './lifecycle.ts';
-import { awayOf, playbookOf, ruleOfStep, type StepRule } from './step-rule.ts';
-import { earliestReturn, filterUnder } from './unicast-rule.ts';
+import { playbookOf, ruleOfStep, type StepRule, turnTo } from './step-rule.ts';
 
 /**
  * Records a change of a scrubber's health. If it has failed, the mitigations that use it become due at once, so that
@@ -78,24 +77,18 @@ export function leaveScrubber(
   const written = playbook.steps[step];
   const seconds =
     written === undefined ? policy.timers.defaultTtlSeconds : stepTtl(written, profile, policy).seconds;
-  const { away, why: returning } = awayOf(mitigation, rule.action, state, context);
-  const soonest = earliestReturn(
-    { action: rule.action, away: away ?? mitigation.away ?? null },
-    now,
-    context,
-  );
+  const turn = turnTo(mitigation, rule.action, state, context);
   const change: MitigationChange = {
     action: rule.action,
     step,
     stepSince: now,
     // A rule does not inherit the longer life of a diversion.
-    expiresAt: Math.max(now + seconds * 1000, soonest),
-    ...(away === undefined ? {} : { away }),
-    ...filterUnder(rule.action, mitigation),
+    expiresAt: Math.max(now + seconds * 1000, turn.soonest),
+    ...turn.change,
     ...(ruleKey(rule) === ruleKey(mitigation)
       ? {}
       : { match: rule.match, ports: rule.ports, excludedPorts: rule.excludedPorts }),
-    why: [`${words}; changed to step ${step + 1} (${actionWords(rule.action)})`, ...rule.ways, ...returning],
+    why: [`${words}; changed to step ${step + 1} (${actionWords(rule.action)})`, ...rule.ways, ...turn.why],
   };
   const renewAt = renewalTime(changed(mitigation, change, now), now) ?? null;
   return [{ type: 'mitigation.escalated', id, change: { ...change, renewAt } }];

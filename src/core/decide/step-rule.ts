@@ -2,6 +2,7 @@
 import { failed, ok, type Result } from '../../net/result.ts';
 import { type MitigationAction, ruleKind } from '../action.ts';
 import type { DecideContext } from '../commands.ts';
+import type { MitigationChange } from '../facts.ts';
 import { checkProtectedPorts, checkTarget } from '../policy/guardrails.ts';
 import type { Playbook, Step } from '../policy/playbook.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -10,7 +11,7 @@ import type { Away, Detection, Mitigation } from '../types.ts';
 import { NO_ALLOWED_PORTS, ownerOf } from '../victim.ts';
 import { planWithin } from './enforceable-rule.ts';
 import { type Rule, traitsBehind } from './rule.ts';
-import { awayFor, flowSpecOf } from './unicast-rule.ts';
+import { awayFor, earliestReturn, filterUnder, flowSpecOf } from './unicast-rule.ts';
 
 /** What a step's rule is drafted from, besides the mitigation. */
 export interface StepGrounds {
@@ -41,9 +42,11 @@ export function ruleOfStep(
   const owner = ownerOf(policy.inventory, mitigation.victim);
   // A route for all traffic does not tell which packets the attack has; its newest report does, or its rule before.
   const returns = ruleKind(mitigation.action) !== 'flowspec' && ruleKind(step.action) === 'flowspec';
-  const filtered = filter && { protocol: filter.match.protocol, ports: filter.ports };
-  const packets = returns ? (detection ?? filtered) : (filtered ?? mitigationPackets(mitigation));
-  if (packets === undefined) return failed('only a report tells which packets a rule would match');
+  if (returns && detection === undefined && filter === undefined) {
+    return failed('only a report tells which packets a rule would match');
+  }
+  const { match, ports } = filter ?? mitigation;
+  const packets = returns && detection !== undefined ? detection : { protocol: match.protocol, ports };
   const target = {
     victim: mitigation.victim,
     vector: mitigation.vector,
@@ -63,12 +66,36 @@ export function ruleOfStep(
   return ok({ ...rule, action, ways: why.filter((line) => line.startsWith('instead (')) });
 }
 
-function mitigationPackets({ match, ports }: Mitigation): StepGrounds['detection'] {
-  return { protocol: match.protocol, ports };
+/** What follows from a mitigation's new action for its traffic and for the rule beneath its route. */
+export interface Turn {
+  /** The changed keys. */
+  readonly change: Pick<MitigationChange, 'away' | 'filter'>;
+  /** The mitigation does not end earlier (ms); 0 for a FlowSpec rule. */
+  readonly soonest: number;
+  readonly why: readonly string[];
+}
+
+/** Turns a mitigation to another action: its victim's absence begins anew, ends (null), or goes on unchanged. */
+export function turnTo(
+  mitigation: Mitigation,
+  action: MitigationAction,
+  state: DecisionView,
+  context: Pick<DecideContext, 'now' | 'policy'>,
+): Turn {
+  const { away, why } = awayOf(mitigation, action, state, context);
+  return {
+    change: { ...(away === undefined ? {} : { away }), ...filterUnder(action, mitigation) },
+    soonest: earliestReturn(
+      { action, away: away === undefined ? (mitigation.away ?? null) : away },
+      context.now,
+      context,
+    ),
+    why,
+  };
 }
 
 /** Returns the absence of the victim's traffic under a new action: begun anew, ended (null), or unchanged (undefined). */
-export function awayOf(
+function awayOf(
   mitigation: Mitigation,
   action: MitigationAction,
   state: DecisionView,
