@@ -7,6 +7,7 @@ import type { LookupFunction } from 'node:net';
 import { Agent, buildConnector, request } from 'undici';
 import { parseZonedAddress } from '../net/prefix.ts';
 import { notGlobal } from '../net/special-addresses.ts';
+import { retryAfter } from '../net/time.ts';
 
 export const HTTP_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
@@ -69,7 +70,7 @@ export function makePoster(options: PosterOptions): Poster {
       // request() does not follow redirects and returns a 3xx like any other response.
       const answer = await request(url, { method, headers, body, signal, dispatcher: agent });
       const text = await firstOctets(answer.body);
-      const retryAfterMs = retryAfter(answer.headers, now);
+      const retryAfterMs = retryAfter(answer.headers, now());
       return { status: answer.statusCode, retryAfterMs, text };
     },
     close: () => agent.destroy(),
@@ -121,26 +122,6 @@ async function firstOctets(body: AsyncIterable<Uint8Array> & { destroy(): unknow
   }
   body.destroy();
   return Buffer.concat(parts).toString('utf8', 0, ANSWER_OCTETS);
-}
-
-/**
- * Returns the time to wait (ms) from Retry-After: seconds or a date (RFC 9110 §10.2.3). A date counts from the
- * response's own Date, so that a wrong local clock does not matter. Undefined if the header is absent or invalid.
- */
-function retryAfter(headers: Readonly<Record<string, unknown>>, now: () => number): number | undefined {
-  const wanted = headers['retry-after'];
-  if (typeof wanted !== 'string') return undefined;
-  if (/^\d{1,9}$/.test(wanted)) return Number(wanted) * 1000;
-  const until = httpDate(wanted);
-  return until === undefined ? undefined : Math.max(0, until - (httpDate(headers.date) ?? now()));
-}
-
-/** Parses a date in any format of RFC 9110 §5.6.7 (ms since the epoch); undefined if invalid. */
-function httpDate(value: unknown): number | undefined {
-  if (typeof value !== 'string' || !/^[A-Z][a-z]{2,8},? .*\d\d:\d\d:\d\d/.test(value)) return undefined;
-  // The asctime() format has no zone and means GMT.
-  const time = Date.parse(value.endsWith(' GMT') ? value : `${value} GMT`);
-  return Number.isNaN(time) ? undefined : time;
 }
 
 // Private addresses: alerts must not give access to the operator's own network.

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { Logger } from 'pino';
 import type { TimerHost } from '../control/types.ts';
 import type { StateView } from '../core/state/state.ts';
-import { secondsWords } from '../net/text.ts';
+import { parseJson, secondsWords } from '../net/text.ts';
 
 /** A wall clock that never jumps, and its distance from the system's clock. */
 export interface SteadyClock {
@@ -96,6 +96,7 @@ export async function earliestByMark(folder: string, current: BootTime | undefin
   } catch {
     return 0;
   }
+  // A truncated mark counts as no mark.
   const mark = MarkSchema.safeParse(parseJson(text));
   if (!mark.success) return 0;
   const { boot, uptime_ms, time_ms } = mark.data;
@@ -142,14 +143,5 @@ export async function continueTime(
     await writeMark(folder, boot, steady.now());
   } catch (error) {
     logger.warn({ err: error }, `cannot write this start's time to ${folder}`);
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // A truncated mark counts as no mark.
-    return undefined;
   }
 }

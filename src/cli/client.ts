@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { ClientRequest, RequestOptions } from 'node:http';
-import { errorText } from '../net/text.ts';
+import { errorText, parseJson } from '../net/text.ts';
 import { CliError, type CommandContext, Exit, type ExitCode } from './command-context.ts';
 import { printable } from './tables.ts';
 
@@ -383,12 +383,4 @@ function messageOf(status: number, body: unknown): string {
       'use --token or PREFIXD_API_TOKEN, a client certificate with --cert and --key, or prefixd login',
     );
   return lines.map(printable).join('\n');
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

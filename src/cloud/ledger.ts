@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { parsePrefix } from '../net/prefix.ts';
 import { SingleFlight } from '../net/single-flight.ts';
 import { errorText } from '../net/text.ts';
-import { createAtomically, errorCode, type Files } from '../store/files.ts';
+import { createAtomically, type Files, readWhole } from '../store/files.ts';
 import { PLACEHOLDERS, type PlaceholderValues } from './request-template.ts';
 
 /** A prefix for which a start was sent, or is about to be. */
@@ -69,8 +69,9 @@ export class Ledger {
   /** Returns the entries of the last run. A file that cannot be read is kept under another name and counts as empty. */
   async load(): Promise<readonly LedgerEntry[]> {
     try {
-      const text = await this.#read();
-      if (text === undefined) return [];
+      const bytes = await readWhole(this.#files, join(this.#folder, FILE), MOST_BYTES);
+      if (bytes === undefined) return [];
+      const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
       const { protections } = FileSchema.parse(JSON.parse(text));
       return protections.map(({ stopping_since: since, ...entry }) => ({
         ...entry,
@@ -96,28 +97,6 @@ export class Ledger {
         this.#failure = errorText(error);
       }
     });
-  }
-
-  async #read(): Promise<string | undefined> {
-    const file = await this.#files.open(join(this.#folder, FILE), 'read').catch((error: unknown) => {
-      if (errorCode(error) === 'ENOENT') return undefined;
-      throw error;
-    });
-    if (file === undefined) return undefined;
-    try {
-      const size = await file.size();
-      if (size > MOST_BYTES) throw new Error(`it has ${size} bytes`);
-      const bytes = new Uint8Array(size);
-      let read = 0;
-      while (read < size) {
-        const count = await file.read(bytes.subarray(read), read);
-        if (count === 0) break;
-        read += count;
-      }
-      return new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, read));
-    } finally {
-      await file.close();
-    }
   }
 }
 

@@ -3,9 +3,8 @@ import { resolve } from 'node:path';
 import type { CallerScope } from '../access/caller-scope.ts';
 import type { ApiToken, AuthSettings } from '../http/dependencies.ts';
 import type { SignInSettings } from '../people/sign-in-settings.ts';
-import { dotted, type Path } from './config-problem.ts';
 import type { AuthData, CallerScopeData, UsersData } from './schema/auth-schema.ts';
-import { ADMIN_TOKEN_PATH, CLIENT_SECRET_PATH, type Secrets } from './secrets.ts';
+import { ADMIN_TOKEN_PATH, CLIENT_SECRET_PATH, secretAt, type Secrets } from './secrets.ts';
 
 /** Returns the section with absolute paths. */
 export function withAuthPaths(auth: AuthData, folder: string): AuthData {
@@ -105,10 +104,4 @@ function scopeOf(data: CallerScopeData | undefined): { readonly scope?: CallerSc
     ...(actions === undefined ? {} : { actions }),
   };
   return Object.keys(scope).length === 0 ? {} : { scope };
-}
-
-function secretAt(secrets: Secrets, path: Path): string {
-  const secret = secrets.get(dotted(path));
-  if (secret === undefined) throw new RangeError(`the secret for ${dotted(path)} was not read`);
-  return secret;
 }

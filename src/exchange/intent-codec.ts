@@ -7,7 +7,7 @@ import type { Intent } from '../core/intent.ts';
 import type { Range } from '../core/types.ts';
 import { canonicalAddress, formatPrefix, parsePrefix } from '../net/prefix.ts';
 import { failed, ok, type Result } from '../net/result.ts';
-import { cutText } from '../net/text.ts';
+import { cutText, parseJson, withoutControls } from '../net/text.ts';
 import type { PopRequest } from './types.ts';
 
 /** Longest texts that are written; longer ones are cut. */
@@ -160,13 +160,5 @@ function read<Value>(schema: z.ZodType<Value>, body: string): Result<Value> {
 
 /** Returns a text on one line, cut. */
 function plain(value: string, max: number): string {
-  return cutText(value.replaceAll(/[\p{Cc}\u2028\u2029]/gu, ' '), max);
-}
-
-function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
+  return cutText(withoutControls(value), max);
 }

@@ -1,7 +1,9 @@
 /** Translates the decision core's answers into HTTP answers and problems. */
+import type { z } from 'zod';
 import type { CallerScope, ScopeContext } from '../access/caller-scope.ts';
 import { discreet } from '../access/scoped-facts.ts';
 import type { Answer, Effect } from '../core/commands.ts';
+import type { SignalAnswerSchema } from './answer-schemas.ts';
 import { HttpProblem } from './http-problem.ts';
 
 /**
@@ -61,4 +63,15 @@ function isAnswer<Type extends Answer['type']>(
   type: Type,
 ): answer is Extract<Answer, { type: Type }> {
   return answer.type === type;
+}
+
+/** Makes the answer to a valid message that asks for nothing; it is not recorded as an event. */
+export function ignoredAnswer(why: string): z.output<typeof SignalAnswerSchema> {
+  return {
+    event_id: null,
+    external_event_id: null,
+    mitigation_id: null,
+    status: 'accepted_no_mitigation',
+    why: [why],
+  };
 }

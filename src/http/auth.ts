@@ -4,9 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { SessionStore } from '../people/sessions.ts';
 import type { SignInSettings } from '../people/sign-in-settings.ts';
-import { parseAddress } from '../net/prefix.ts';
 import { forgetOldest } from '../net/queue.ts';
-import { isLoopbackAddress } from '../net/special-addresses.ts';
+import { isLoopbackText } from '../net/special-addresses.ts';
 import type { Caller } from './caller.ts';
 import type { AuthSettings } from './dependencies.ts';
 import { HttpProblem } from './http-problem.ts';
@@ -133,16 +132,11 @@ export function refuseForeignPages(request: IncomingMessage, mode: AuthSettings[
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
     throw new HttpProblem(403, 'Requests from web pages of another origin are refused');
   }
-  if (mode !== 'none' || host === undefined || !isLoopback(request.socket.localAddress)) return;
+  if (mode !== 'none' || host === undefined || !isLoopbackText(request.socket.localAddress)) return;
   const name = host.replace(/:\d+$/, '');
   if (name !== 'localhost' && !/^[\d.]+$|^\[[\da-fA-F:.]+\]$/.test(name)) {
     throw new HttpProblem(403, 'Without authentication, call prefixd by its address or as localhost');
   }
-}
-
-function isLoopback(address: string | undefined): boolean {
-  const octets = parseAddress(address ?? '');
-  return octets !== undefined && isLoopbackAddress(octets);
 }
 
 // Slowing down token guessing. After too many invalid tokens from a network, every token from it is answered late, a
@@ -225,4 +219,9 @@ export class Guesses {
 
 function pairKey(network: string, caller: string): string {
   return `${network} ${caller}`;
+}
+
+/** Compares with a secret. Digests of equal length are compared, so that the time taken reveals nothing about it. */
+export function isSameSecret(one: string | Uint8Array, other: string | Uint8Array): boolean {
+  return timingSafeEqual(hash('sha256', one, 'buffer'), hash('sha256', other, 'buffer'));
 }

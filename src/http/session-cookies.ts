@@ -5,8 +5,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import { parseAddress } from '../net/prefix.ts';
-import { isLoopbackAddress } from '../net/special-addresses.ts';
+import { isLoopbackText } from '../net/special-addresses.ts';
 import { HttpProblem } from './http-problem.ts';
 
 /** How a browser's cookies are protected. */
@@ -89,12 +88,7 @@ export function protectionOf(request: IncomingMessage, publicUrl: string | undef
 
 /** Returns true if a request came over plain HTTP from this machine, to a name of this machine. */
 function isPlainLoopback({ socket, headers }: IncomingMessage): boolean {
-  if (socket instanceof TLSSocket || !isLoopback(socket.remoteAddress)) return false;
+  if (socket instanceof TLSSocket || !isLoopbackText(socket.remoteAddress)) return false;
   const name = (headers.host ?? '').replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-  return name === 'localhost' || isLoopback(name);
-}
-
-function isLoopback(address: string | undefined): boolean {
-  const octets = parseAddress((address ?? '').replace(/^::ffff:(?=\d+\.)/, ''));
-  return octets !== undefined && isLoopbackAddress(octets);
+  return name === 'localhost' || isLoopbackText(name);
 }

@@ -1,7 +1,7 @@
 /** Authenticates the senders of webhooks by a signature of the body, or by user and password. */
-import { createHmac, hash, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { UnknownToken } from './auth.ts';
+import { isSameSecret, UnknownToken } from './auth.ts';
 import type { Caller } from './caller.ts';
 import type { Webhook, WebhookAuth } from './dependencies.ts';
 import { HttpProblem } from './http-problem.ts';
@@ -45,7 +45,7 @@ function bySignature(request: IncomingMessage, body: Uint8Array, auth: HmacAuth,
   const presented = text.startsWith(prefix)
     ? decoded(text.slice(prefix.length).trim(), expected.length)
     : undefined;
-  if (isSame(expected, presented ?? new Uint8Array())) return caller;
+  if (isSameSecret(expected, presented ?? new Uint8Array())) return caller;
   throw unknown(`the signature in ${header} does not match the body`, SIGNATURE_CHALLENGE);
 }
 
@@ -60,13 +60,8 @@ function byPassword(request: IncomingMessage, { user, password }: BasicAuth, cal
   const { authorization } = request.headers;
   if (authorization === undefined) throw refused('User and password are required', BASIC_CHALLENGE);
   const encoded = /^Basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(authorization)?.[1] ?? '';
-  if (isSame(Buffer.from(`${user}:${password}`), Buffer.from(encoded, 'base64'))) return caller;
+  if (isSameSecret(Buffer.from(`${user}:${password}`), Buffer.from(encoded, 'base64'))) return caller;
   throw unknown('invalid user or password', BASIC_CHALLENGE);
-}
-
-/** Compares digests of equal length, so that the time taken reveals nothing about the secret. */
-function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  return timingSafeEqual(hash('sha256', one, 'buffer'), hash('sha256', other, 'buffer'));
 }
 
 function refused(detail: string, challenge: string): HttpProblem {

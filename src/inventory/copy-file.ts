@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errorText } from '../net/text.ts';
-import { createAtomically, errorCode, type Files, removeIfThere } from '../store/files.ts';
+import { createAtomically, errorCode, type Files, readWhole, removeIfThere } from '../store/files.ts';
 import {
   type ContentSize,
   contentSchema,
@@ -112,7 +112,7 @@ async function readOne(
 ): Promise<InventoryCopy | { readonly problem?: string }> {
   const path = join(folder, COPY_FILES[name]);
   try {
-    const bytes = await readAll(files, path);
+    const bytes = await readWhole(files, path, MOST_CONTENT_BYTES);
     return bytes === undefined ? {} : decoded(bytes);
   } catch (error) {
     return { problem: `${path} cannot be read: ${errorText(error)}` };
@@ -147,26 +147,4 @@ async function* encoded(head: CopyHead, text: string): AsyncIterable<Uint8Array>
   const encoder = new TextEncoder();
   yield encoder.encode(`${JSON.stringify(written)}\n`);
   yield encoder.encode(`${text}\n`);
-}
-
-async function readAll(files: Files, path: string): Promise<Uint8Array | undefined> {
-  const file = await files.open(path, 'read').catch((error: unknown) => {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (file === undefined) return undefined;
-  try {
-    const size = await file.size();
-    if (size > MOST_CONTENT_BYTES) throw new Error(`it has ${size} bytes`);
-    const bytes = new Uint8Array(size);
-    let read = 0;
-    while (read < size) {
-      const count = await file.read(bytes.subarray(read), read);
-      if (count === 0) break;
-      read += count;
-    }
-    return bytes.subarray(0, read);
-  } finally {
-    await file.close();
-  }
 }

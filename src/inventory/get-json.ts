@@ -5,6 +5,7 @@
 import { Agent, type Dispatcher, request } from 'undici';
 import { errorText, secondsWords } from '../net/text.ts';
 import { failed, ok, type Result } from '../net/result.ts';
+import { retryAfter } from '../net/time.ts';
 import type { ReadLimits } from './source-settings.ts';
 
 /** Why a source has not answered as it should. */
@@ -83,7 +84,7 @@ export function makeSourceClient(
     }
     if (status !== 200) {
       discard(body);
-      return failed(statusFailure(url, status, retryAfterMs(got['retry-after'])));
+      return failed(statusFailure(url, status, retryAfter(got, Date.now())));
     }
     const text = await bounded(body, limits.pageBytes);
     if (text === undefined) {
@@ -165,14 +166,6 @@ export function stopFailure(reason: unknown): SourceFailure {
     return { code: 'timeout', text: 'the whole read takes too long; narrow it with inventory.filter' };
   }
   return { code: 'stopped', text: errorText(reason) };
-}
-
-/** Returns the time of a Retry-After in seconds or as a date (RFC 9110 §10.2.3), in milliseconds. */
-function retryAfterMs(value: unknown): number | undefined {
-  if (typeof value !== 'string') return undefined;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
-  const until = Date.parse(value);
-  return Number.isNaN(until) ? undefined : Math.max(0, until - Date.now());
 }
 
 /** Returns origin and path: a query may name customers, and user and password are secrets. */

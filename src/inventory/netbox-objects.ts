@@ -116,11 +116,8 @@ export const readPrefixObject = reader((object): PrefixObject => {
     id: id(object),
     text: written,
     prefix: prefix.value,
-    tenantId: idOfNested(object, 'tenant'),
-    vrfId: idOfNested(object, 'vrf'),
-    status: choice(object, 'status'),
+    ...assignmentOf(object),
     site: siteOf(object),
-    tags: tagsOf(object),
   };
 });
 
@@ -128,10 +125,7 @@ export const readAddressObject = reader(
   (object): AddressObject => ({
     id: id(object),
     address: host(object, 'address'),
-    tenantId: idOfNested(object, 'tenant'),
-    vrfId: idOfNested(object, 'vrf'),
-    status: choice(object, 'status'),
-    tags: tagsOf(object),
+    ...assignmentOf(object),
     fields: fieldsOf(object),
   }),
 );
@@ -141,10 +135,7 @@ export const readRangeObject = reader(
     id: id(object),
     address: host(object, 'start_address'),
     end: host(object, 'end_address'),
-    tenantId: idOfNested(object, 'tenant'),
-    vrfId: idOfNested(object, 'vrf'),
-    status: choice(object, 'status'),
-    tags: tagsOf(object),
+    ...assignmentOf(object),
     fields: fieldsOf(object),
   }),
 );
@@ -247,6 +238,16 @@ function fieldsOf(object: RawObject): RawObject {
 }
 
 /** Returns the slugs and names of an object's tags. */
+/** Reads whose a prefix, address or range is, and what it is used for. */
+function assignmentOf(object: RawObject): Pick<AddressObject, 'tenantId' | 'vrfId' | 'status' | 'tags'> {
+  return {
+    tenantId: idOfNested(object, 'tenant'),
+    vrfId: idOfNested(object, 'vrf'),
+    status: choice(object, 'status'),
+    tags: tagsOf(object),
+  };
+}
+
 function tagsOf(object: RawObject): readonly string[] {
   return listOf(object, 'tags').flatMap(({ slug, name }) =>
     [slug, name].filter((one) => typeof one === 'string'),

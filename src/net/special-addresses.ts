@@ -1,5 +1,13 @@
 /** The one list of special-purpose addresses: everything except ordinary unicast addresses of the Internet. Pure. */
-import { covers, hostPrefix, makePrefix, overlaps, type Prefix, knownPrefix } from './prefix.ts';
+import {
+  covers,
+  hostPrefix,
+  knownPrefix,
+  makePrefix,
+  overlaps,
+  parseAddress,
+  type Prefix,
+} from './prefix.ts';
 
 /**
  * A range of the IANA special-purpose registries (RFC 6890 and its updates), or one that RFC 4291 or 5771 sets apart.
@@ -117,6 +125,12 @@ export function isLoopbackAddress(address: Uint8Array): boolean {
   const special = specialRangeOf(prefix);
   if (special?.name === 'IPv4-mapped') return specialRangeOf(address.subarray(12))?.name === 'loopback';
   return special?.name === 'loopback';
+}
+
+/** Returns true for the text of a loopback address, as a socket reports it; false for other texts and for none. */
+export function isLoopbackText(text: string | undefined): boolean {
+  const octets = parseAddress(text ?? '');
+  return octets !== undefined && isLoopbackAddress(octets);
 }
 
 function asPrefix(where: Uint8Array | Prefix): Prefix {

@@ -81,3 +81,17 @@ export function countWords(count: number, noun: string, plural = `${noun}s`): st
 export function secondsWords(seconds: number): string {
   return `${Number(seconds.toFixed(1))} s`;
 }
+
+/** Replaces control characters (including C1) and line separators with spaces. */
+export function withoutControls(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, ' ');
+}
+
+/** Parses JSON; undefined for a text that is not JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -90,3 +90,26 @@ function readText(text: string): number | undefined {
   const ms = Number(fraction.slice(0, 3).padEnd(3, '0'));
   return midnight + ((h * 60 + m - offset) * 60 + s) * 1000 + ms;
 }
+
+// HTTP.
+
+/**
+ * Returns the time to wait (ms) from Retry-After: seconds or a date (RFC 9110 §10.2.3). A date counts from the
+ * response's own Date, so that a wrong local clock does not matter; without one, from `now` (ms). Undefined if the
+ * header is absent or invalid.
+ */
+export function retryAfter(headers: Readonly<Record<string, unknown>>, now: number): number | undefined {
+  const wanted = headers['retry-after'];
+  if (typeof wanted !== 'string') return undefined;
+  if (/^\d{1,9}$/.test(wanted)) return Number(wanted) * 1000;
+  const until = httpDate(wanted);
+  return until === undefined ? undefined : Math.max(0, until - (httpDate(headers.date) ?? now));
+}
+
+/** Parses a date in any format of RFC 9110 §5.6.7 (ms since the epoch); undefined if invalid. */
+function httpDate(value: unknown): number | undefined {
+  if (typeof value !== 'string' || !/^[A-Z][a-z]{2,8},? .*\d\d:\d\d:\d\d/.test(value)) return undefined;
+  // The asctime() format has no zone and means GMT.
+  const time = Date.parse(value.endsWith(' GMT') ? value : `${value} GMT`);
+  return Number.isNaN(time) ? undefined : time;
+}

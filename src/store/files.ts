@@ -148,6 +148,32 @@ export async function createAtomically(
   await files.syncFolder(folder);
 }
 
+/**
+ * Reads a file of at most `most` bytes; undefined if there is none. Rejects with an error that names the size of a larger
+ * one.
+ */
+export async function readWhole(files: Files, path: string, most: number): Promise<Uint8Array | undefined> {
+  const file = await files.open(path, 'read').catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (file === undefined) return undefined;
+  try {
+    const size = await file.size();
+    if (size > most) throw new Error(`it has ${size} bytes`);
+    const bytes = new Uint8Array(size);
+    let read = 0;
+    while (read < size) {
+      const count = await file.read(bytes.subarray(read), read);
+      if (count === 0) break;
+      read += count;
+    }
+    return bytes.subarray(0, read);
+  } finally {
+    await file.close();
+  }
+}
+
 /** Suffix of incomplete files. */
 export const TEMPORARY = '.tmp';
 

@@ -9,6 +9,7 @@ import { type Logger, destination as openFile, pino, stdSerializers } from 'pino
 import { REDACTED, redactText } from '../../config/secrets.ts';
 import type { LogLevel } from '../../config/types.ts';
 import { timeText } from '../../net/time.ts';
+import { withoutControls } from '../../net/text.ts';
 
 /** Receives finished lines, each with its line feed. */
 export interface LogDestination {
@@ -101,7 +102,7 @@ function withoutSecrets(line: string, secrets: readonly string[]): string {
 /** `2026-01-01T00:00:00.000Z WARN  session down peer=edge1 why="hold timer expired"` */
 function formatText(json: string): string {
   const { time, level, msg, err, ...fields } = JSON.parse(json) as Record<string, unknown>;
-  const parts = [String(time), String(level).toUpperCase().padEnd(5), plain(String(msg ?? ''))];
+  const parts = [String(time), String(level).toUpperCase().padEnd(5), withoutControls(String(msg ?? ''))];
   for (const [key, value] of Object.entries(fields)) {
     if (value !== null && value !== undefined) parts.push(`${key}=${shown(value)}`);
   }
@@ -114,13 +115,9 @@ function formatText(json: string): string {
  * a key.
  */
 function shown(value: unknown): string {
-  if (typeof value === 'string') return /^[\w.:/@%+-]+$/.test(value) ? value : JSON.stringify(plain(value));
-  return plain(JSON.stringify(value));
-}
-
-/** Replaces control characters (including C1) and line separators with spaces. */
-function plain(text: string): string {
-  return text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, ' ');
+  if (typeof value === 'string')
+    return /^[\w.:/@%+-]+$/.test(value) ? value : JSON.stringify(withoutControls(value));
+  return withoutControls(JSON.stringify(value));
 }
 
 // Redacts values stored under secret keys in a line's fields, as a second line of defense: nothing logs them on

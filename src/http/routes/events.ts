@@ -26,6 +26,7 @@ import type { HttpDependencies } from '../dependencies.ts';
 import { readAlertmanager, readBatched, readEvent, recordedProblems, reportOf } from '../detectors.ts';
 import { ownReport } from '../own-source.ts';
 import { registerFastNetMon, type Submission } from './fastnetmon.ts';
+import { ignoredAnswer } from '../answers.ts';
 import { registerWebhooks } from './webhooks.ts';
 import { requireVictim } from './mitigations.ts';
 import { HttpProblem, invalidFields, toProblem } from '../http-problem.ts';
@@ -280,17 +281,6 @@ export async function registerEvents(
       });
     },
   );
-}
-
-/** Makes the answer to a valid message that asks for nothing; it is not recorded as an event. */
-function ignoredAnswer(why: string): SignalAnswer {
-  return {
-    event_id: null,
-    external_event_id: null,
-    mitigation_id: null,
-    status: 'accepted_no_mitigation',
-    why: [why],
-  };
 }
 
 /** Returns the 202 body, or throws the problem: rejected 422, duplicate 409. */

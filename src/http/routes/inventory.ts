@@ -1,5 +1,5 @@
 /** Serves another system's inventory: its state, what waits, reads on demand, and the system's webhook. */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
@@ -12,6 +12,7 @@ import {
 import { commonProblems } from '../answer-schemas.ts';
 import { unconfirmed } from '../answers.ts';
 import type { HttpDependencies, SourceControl, SourceResult } from '../dependencies.ts';
+import { isSameSecret } from '../auth.ts';
 import { HttpProblem } from '../http-problem.ts';
 import { type App, operatorOf } from '../request-context.ts';
 import { InventoryAcceptBody, InventorySyncBody } from '../request-schemas.ts';
@@ -138,7 +139,7 @@ async function registerHook(parent: App, source: SourceControl | undefined): Pro
 function isSigned(body: Uint8Array, signature: unknown, secret: string): boolean {
   if (typeof signature !== 'string' || !/^[0-9a-f]{128}$/i.test(signature)) return false;
   const wanted = createHmac('sha512', secret).update(body).digest();
-  return timingSafeEqual(wanted, Buffer.from(signature, 'hex'));
+  return isSameSecret(wanted, Buffer.from(signature, 'hex'));
 }
 
 function controlOf(source: SourceControl | undefined): SourceControl {

@@ -1,5 +1,5 @@
 /** Signs people in at an OpenID Connect provider: the way there, the way back, and the command line's session. */
-import { randomBytes, timingSafeEqual, hash } from 'node:crypto';
+import { randomBytes, hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { timeText } from '../../net/time.ts';
@@ -12,6 +12,7 @@ import {
 } from '../../people/sign-in-settings.ts';
 import { commonProblems } from '../answer-schemas.ts';
 import type { HttpDependencies } from '../dependencies.ts';
+import { isSameSecret } from '../auth.ts';
 import { HttpProblem } from '../http-problem.ts';
 import {
   FLOW_MS,
@@ -239,7 +240,5 @@ function randomText(): string {
 }
 
 function sameText(one: string | undefined, other: string | undefined): boolean {
-  if (one === undefined || other === undefined) return false;
-  const [a, b] = [Buffer.from(one), Buffer.from(other)];
-  return a.length === b.length && timingSafeEqual(a, b);
+  return one !== undefined && other !== undefined && isSameSecret(one, other);
 }

@@ -10,6 +10,7 @@ import {
   readPart,
   selectParts,
 } from '../../intake/webhook/read-document.ts';
+import { ignoredAnswer } from '../answers.ts';
 import { BatchAnswerSchema, commonProblems, SignalAnswerSchema } from '../answer-schemas.ts';
 import { type BatchAnswer, type BatchResult, MAX_BATCH, refuseLongBatch } from '../batch.ts';
 import { parseJsonBody, parseNdjsonBody } from '../body.ts';
@@ -92,7 +93,7 @@ export async function registerWebhooks(
             'webhook document has no event',
           );
           count('nothing');
-          return nothing(why);
+          return ignoredAnswer(why);
         }
         const answer = withSenderIds(
           await submission.all(
@@ -171,16 +172,6 @@ function outcomeOf({ results }: BatchAnswer): WebhookOutcome {
   const accepted = results.filter(({ code }) => code === 202);
   if (accepted.length === 0) return 'refused';
   return accepted.some(({ event_id: id }) => typeof id === 'string') ? 'events' : 'nothing';
-}
-
-function nothing(why: string): WebhookAnswer {
-  return {
-    event_id: null,
-    external_event_id: null,
-    mitigation_id: null,
-    status: 'accepted_no_mitigation',
-    why: [why],
-  };
 }
 
 /** Returns the answer to a document with one event, or throws its problem. */
