@@ -81,13 +81,18 @@ async function prepare(connection: PostgresConnection, schema: string): Promise<
   );
 }
 
+/**
+ * SQLSTATE of a schema, a table, a table's row type, and a row of the catalog that exist already: the server says whichever
+ * it notices first.
+ */
+const ALREADY_THERE: ReadonlySet<string> = new Set(['42P06', '42P07', '42710', '23505']);
+
 /** Ignores that another session has just created the same thing, which IF NOT EXISTS does not do. */
 async function unlessThere(creation: Promise<unknown>): Promise<void> {
   try {
     await creation;
   } catch (error) {
-    const isThere = error instanceof PostgresError && ['23505', '42P06', '42P07'].includes(error.code ?? '');
-    if (!isThere) throw error;
+    if (!(error instanceof PostgresError) || !ALREADY_THERE.has(error.code ?? '')) throw error;
   }
 }
 
